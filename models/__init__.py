@@ -1,0 +1,1 @@
+"""Battery models: one folder each, found by its `model.json`."""

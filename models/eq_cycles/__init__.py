@@ -1,0 +1,1 @@
+"""Equivalent cycles, throughput, rainflow and stress-weighted cycles; see README.md."""

@@ -1,0 +1,233 @@
+"""Commands. Exit codes are decided here only: 0 done, 1 something failed and was handled, 2 wrong usage or no platform."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from platform_interface import __version__
+from platform_interface.errors import LeaseError, PlatformError, TwinError, UsageError
+from platform_interface.launch import begins_json, is_launch_argument, program_folder
+from platform_interface.log import LOGGER, redact, set_up
+
+if TYPE_CHECKING:
+    from platform_interface.launch import Launch
+    from platform_interface.settings import Settings
+
+DONE, HANDLED, WRONG = 0, 1, 2
+#: Commands whose argument may be the file of a launch; inline JSON is taken from any.
+TAKES_A_FILE = ("run", "check", "list")
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Battery twins on an IoT asset platform. Without a command: run.\n\n"
+         "python entrypoint.py dev-parameters.json, or with the launch as inline JSON.",
+)  # fmt: skip
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but failures.")]
+LogFormat = Annotated[str, typer.Option("--log-format", help="text or json.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute and report, write nothing to the platform.")]
+
+
+class _Taken:
+    """The launch argument, taken out of the command line before the parser sees it."""
+
+    argument: str | None = None
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command line and return the exit code."""
+    set_up()
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        result = app(_without_launch(arguments), standalone_mode=False)
+        return result if isinstance(result, int) else DONE
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except typer.Abort:
+        return _failed("stopped", HANDLED)
+    except TyperException as error:
+        return _failed(f"{_shown(error, arguments)}\nSee: python entrypoint.py --help", WRONG)
+    except (UsageError, PlatformError) as error:
+        return _failed(str(error), WRONG)
+    except TwinError as error:
+        return _failed(str(error), HANDLED)
+    except KeyboardInterrupt:
+        return _failed("stopped; what was computed is kept, run again to go on", HANDLED)
+    except BrokenPipeError:
+        return HANDLED
+
+
+def _failed(message: str, code: int) -> int:
+    print(redact(f"ERROR: {message}"), file=sys.stderr)
+    return code
+
+
+def _shown(error: TyperException, arguments: list[str]) -> str:
+    """Return the parser's message without any argument that may hold a key."""
+    message = str(getattr(error, "message", error))
+    for argument in sorted(arguments, key=len, reverse=True):
+        if any(sign in argument for sign in "{}[]\"'=") or len(argument) > 40:
+            message = message.replace(argument, "[argument]")
+    return message
+
+
+def _without_launch(arguments: list[str]) -> list[str]:
+    """Take the launch out of the arguments; the command parser would echo what it cannot read."""
+    _Taken.argument = None
+    first = arguments[0] if arguments else "-"
+    command = "run" if first.startswith("-") or is_launch_argument(first) else first
+    rest: list[str] = []
+    for argument in arguments:
+        may_be_file = command in TAKES_A_FILE and not argument.startswith("-")
+        if _Taken.argument is None and (begins_json(argument) or (may_be_file and is_launch_argument(argument))):
+            _Taken.argument = argument
+        else:
+            rest.append(argument)
+    named = command == first or {"--help", "--version"} & set(arguments)
+    return rest if named else ["run", *rest]
+
+
+def _launched(quiet: bool = False, log_format: str = "text", dry_run: bool = False) -> tuple[Launch, Settings]:
+    from platform_interface.launch import read_launch
+    from platform_interface.settings import load_settings
+
+    if log_format not in ("text", "json"):
+        raise UsageError(f"--log-format: '{log_format}' is neither 'text' nor 'json'")
+    launch = read_launch(_Taken.argument)
+    settings = load_settings(program_folder() / "settings.json", launch)
+    if dry_run:
+        execution = settings.execution.model_copy(update={"upload_output": False})
+        settings = settings.model_copy(update={"execution": execution})
+    set_up("json" if log_format == "json" else "text", quiet, settings.execution.debug_mode)
+    return launch, settings
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False) -> None:
+    if version:
+        print(f"battery-twin {__version__}")
+        raise typer.Exit(DONE)
+
+
+@app.command()
+def run(quiet: Quiet = False, log_format: LogFormat = "text", dry_run: DryRun = False) -> int:
+    """Compute what is new on every asset that the launch names (the default)."""
+    if _Taken.argument is None:
+        raise UsageError(
+            "nothing to run: give a launch, for example\n  python entrypoint.py dev-parameters.example.json\n"
+            "or see python entrypoint.py --help"
+        )
+    launch, settings = _launched(quiet, log_format, dry_run)
+    from platform_interface.fleet import run_fleet
+    from platform_interface.show import Progress, show_run
+
+    with Progress("computing", quiet or log_format == "json") as progress:
+        report = run_fleet(launch, settings, progress.asset)
+    path = report.save(settings.folder(settings.platform.reports))
+    show_run(report, path, quiet, log_format)
+    return HANDLED if report.failed else DONE
+
+
+@app.command()
+def check() -> int:
+    """Check every precondition of a run; each failure with its remedy."""
+    from platform_interface.precheck import precheck
+
+    good = True
+    for line in precheck(_Taken.argument):
+        good = good and line.good
+        print(redact(f"{'ok  ' if line.good else 'FAIL'}  {line.text}"))
+    return DONE if good else WRONG
+
+
+@app.command("list")
+def list_assets() -> int:
+    """List assets, their series and the plugins."""
+    launch, settings = _launched()
+    from platform_interface.show import show_assets, show_plugins
+
+    show_plugins(settings)
+    show_assets(launch, settings)
+    return DONE
+
+
+@app.command()
+def validate(
+    names: Annotated[list[str] | None, typer.Argument(help="Plugins; all of them without.")] = None,
+) -> int:
+    """Check manifests and code of plugins; every fault at once."""
+    _, settings = _launched()
+    from platform_interface.validation import validate_plugins
+
+    good = True
+    for name, faults in validate_plugins(settings, names or []).items():
+        good = good and not faults
+        print(f"{name}: {'valid' if not faults else ''}" if not faults else "\n".join(faults))
+    return DONE if good else WRONG
+
+
+@app.command("new-model")
+def new_model(name: Annotated[str, typer.Argument(help="Lower-case words joined by _.")]) -> int:
+    """Make a plugin folder that passes validation and conformance at once."""
+    from platform_interface.scaffold import scaffold
+
+    folder = scaffold(name, program_folder() / "models")
+    print(f"{folder} is made. It runs with the next run. Next: python entrypoint.py validate {name}")
+    return DONE
+
+
+@app.command()
+def ingest(
+    file: Annotated[Path, typer.Argument(help=".csv or .parquet")],
+    asset: Annotated[str, typer.Option("--asset", help="Id of the asset; made when it is new.")],
+    mapping: Annotated[Path | None, typer.Option("--mapping", help="Mapping file; not needed for BDF columns.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Take the file although it is in already.")] = False,
+    quiet: Quiet = False,
+) -> int:
+    """Bring a file of samples into the embedded platform."""
+    launch, settings = _launched(quiet)
+    from platform_interface.ingest import ingest as bring
+    from platform_interface.platforms import connect
+    from platform_interface.show import Progress, show_ingest
+
+    platform = connect(launch, settings)
+    with Progress(f"reading {file.name}", quiet) as progress:
+        result = bring(platform, file, asset, mapping, lambda share: progress.asset(asset, share), again)
+    if not quiet:
+        show_ingest(result, file.name)
+    return DONE
+
+
+@app.command()
+def forget(
+    asset: Annotated[str, typer.Argument(help="Id of the asset.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> int:
+    """Delete an asset with all its series, state and alarms."""
+    launch, settings = _launched()
+    from platform_interface.platforms import connect
+
+    platform = connect(launch, settings)
+    known = platform.assets([asset], "")[0]
+    if not yes and not typer.confirm(f"Delete {known.id} with everything it has, for good?"):
+        print("nothing was deleted")
+        return DONE
+    holder = platform.take_lease(asset, "forget", 60.0)
+    if holder is not None:
+        raise LeaseError(f"{asset} is being computed ({holder}); nothing was deleted. Wait for it.")
+    platform.forget(asset)
+    LOGGER.info("%s is deleted", asset)
+    return DONE
+
+
+def commands() -> dict[str, Any]:
+    """Return the commands by name; the documentation is made from it."""
+    group: Any = typer.main.get_command(app)
+    return dict(group.commands)

@@ -1,0 +1,106 @@
+"""Physical contradictions between inputs: for warnings in the report, never for a correction.
+
+A discharge lowers SOC and, as a step, voltage. Where the data say the opposite, the site's statement of
+`positive_current` is probably wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from platform_interface.checks import Clean
+from platform_interface.mapping import Source
+from platform_interface.table import Times, Values
+
+#: Steps needed before anything is said, and how far they must agree.
+EVIDENCE = 30
+_LONGEST_STEP = 900_000
+_JUMP = 0.05
+
+
+@dataclass
+class SignEvidence:
+    """Votes for and against the stated sign of one asset's current, over a run."""
+
+    votes: dict[str, list[int]] = field(default_factory=dict)
+    full_scale: dict[str, float] = field(default_factory=dict)
+
+    def add(self, sources: Mapping[str, Source], cleaned: Mapping[str, Clean]) -> None:
+        """Count the steps of one window."""
+        current = next((name for name, source in sources.items() if source.quantity == "current"), None)
+        if current is None or cleaned[current].time.size < 3:
+            return
+        time, amperes = cleaned[current].time, cleaned[current].values[0]
+        for name, source in sources.items():
+            other = cleaned[name]
+            if source.quantity == "soc" and other.time.size > 2:
+                self._vote(sources[current].pattern, source.pattern, *soc_votes(time, amperes, other.time, other.values[0]))
+            elif source.quantity == "voltage" and other.time.size > 2:
+                self._vote(sources[current].pattern, source.pattern, *voltage_votes(time, amperes, other.time, other.values[0]))
+            if source.quantity == "soc" and other.time.size:
+                key = source.pattern
+                self.full_scale[key] = max(self.full_scale.get(key, 0.0), float(other.values[0].max()))
+
+    def _vote(self, current: str, other: str, agree: int, against: int) -> None:
+        votes = self.votes.setdefault(f"{current}\n{other}", [0, 0])
+        votes[0] += agree
+        votes[1] += against
+
+    def warnings(self, asset: str) -> list[str]:
+        """Say what the steps contradict."""
+        found = []
+        for key, (agree, against) in self.votes.items():
+            current, other = key.split("\n")
+            if agree + against >= EVIDENCE and against > 4 * agree:
+                found.append(
+                    f"'{other}' moves against '{current}' in {against} of {agree + against} steps: the sign of the current is "
+                    f"probably the opposite of what assets.{asset}.positive_current states. Nothing was changed."
+                )
+        for pattern, highest in self.full_scale.items():
+            if 0 < highest <= 0.0101:
+                found.append(
+                    f"'{pattern}' never exceeds {highest:.2%}: it looks like a fraction that is mapped as percent. Nothing was changed."
+                )
+        return found
+
+
+def soc_votes(time: Times, current: Values, soc_time: Times, soc: Values) -> tuple[int, int]:
+    """Count the SOC steps that go with the charge passed, and those that go against it.
+
+    Parameters
+    ----------
+    time, current : ndarray, shape (n,)
+        Positive on discharge. [ms], [A]
+    soc_time, soc : ndarray, shape (m,)
+        [ms], [fraction]
+    """
+    charge = np.concatenate([[0.0], np.cumsum((current[1:] + current[:-1]) / 2 * np.diff(time))])
+    passed = np.diff(np.interp(soc_time, time, charge))
+    step = np.diff(soc)
+    inside = (soc_time[1:] <= time[-1]) & (soc_time[:-1] >= time[0]) & (np.diff(soc_time) <= _LONGEST_STEP)
+    telling = inside & (np.abs(step) >= 0.001) & (np.abs(step) <= _JUMP) & (passed != 0)
+    agree = int((telling & (np.sign(step) == -np.sign(passed))).sum())
+    return agree, int(telling.sum()) - agree
+
+
+def voltage_votes(time: Times, current: Values, voltage_time: Times, voltage: Values) -> tuple[int, int]:
+    """Count the voltage steps that answer a current step as a resistance does, and those that do not.
+
+    Parameters
+    ----------
+    time, current : ndarray, shape (n,)
+        Positive on discharge. [ms], [A]
+    voltage_time, voltage : ndarray, shape (m,)
+        [ms], [V]
+    """
+    common, left, right = np.intersect1d(time, voltage_time, assume_unique=True, return_indices=True)
+    if common.size < 3:
+        return 0, 0
+    amperes, volts = np.diff(current[left]), np.diff(voltage[right])
+    large = np.abs(amperes) >= 0.1 * max(1e-9, float(np.abs(current).max()))
+    telling = large & (volts != 0) & (np.diff(common) <= 60_000)
+    agree = int((telling & (np.sign(volts) == -np.sign(amperes))).sum())
+    return agree, int(telling.sum()) - agree

@@ -1,0 +1,221 @@
+"""The mapping file of `ingest`: which column is which sensor, in which unit, and what its times mean."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from platform_interface.errors import UsageError
+from platform_interface.manifest import Unit
+from platform_interface.settings import _zone
+from platform_interface.spelling import did_you_mean, faults_of
+from platform_interface.table import Times
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Columns of the Battery Data Format that become sensors: label -> (sensor, unit). Current: positive on charge.
+BDF = {
+    "Current / A": ("Current", "ampere"),
+    "Voltage / V": ("Voltage", "volt"),
+    "Ambient Temperature / degC": ("Ambient Temperature", "degC"),
+    "Surface Temperature T1 / degC": ("Cell Temperature", "degC"),
+    "Temperature T1 / degC": ("Cell Temperature", "degC"),
+}
+BDF_TIME = "Unix Time / s"
+_PLACE = re.compile(r"\\\{n\\\}")
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AssetStatement(_Frozen):
+    """What is said of the asset; kept as its parameters."""
+
+    name: str = Field("", description="Name for people.")
+    tags: list[str] = Field(default_factory=list, description="Tags, for `assetTag`.")
+    time_zone: Annotated[str, BeforeValidator(_zone)] | None = Field(None, description="IANA zone of the site.")
+    positive_current: Literal["discharge", "charge"] | None = Field(None, description="What a positive current means.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters by name, such as Capacity [Ah].")
+
+
+class TimeColumn(_Frozen):
+    """The column of times."""
+
+    column: str = Field(BDF_TIME, description="Name of the column.")
+    time_zone: Annotated[str, BeforeValidator(_zone)] | None = Field(
+        None, description="Zone of times that carry none. Needed for those; there is no default."
+    )
+    unit: Literal["s", "ms", "us", "ns"] = Field("s", description="Unit of times that are numbers since 1970.")
+    start: str | None = Field(None, description="ISO 8601 time with offset, where the column counts from a test's start.")
+
+
+class ColumnTarget(_Frozen):
+    """What one column, or a numbered family `name{n}`, becomes."""
+
+    sensor: str = Field(description="Sensor name; `Name|*` for a numbered family.", min_length=1)
+    unit: Unit = Field(description="Unit of the column, a pint name or its symbol.")
+
+
+class FileMapping(_Frozen):
+    """The whole mapping file."""
+
+    asset: AssetStatement = Field(default_factory=lambda: AssetStatement(), description="The asset.")
+    time: TimeColumn = Field(default_factory=lambda: TimeColumn(), description="The times.")
+    rows: dict[str, str | int | float] = Field(default_factory=dict, description="Take only rows with these values, by column.")
+    columns: dict[str, ColumnTarget] = Field(default_factory=dict, description="The sensors, by column.")
+
+    def chosen_rows(self, content: pa.Table, where: str) -> pa.Table:
+        """Return the rows that `rows` asks for."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        for column, wanted in self.rows.items():
+            if column not in content.column_names:
+                raise UsageError(f"{where}: rows.{column}: no such column{did_you_mean(column, content.column_names)}")
+            data = content.column(column)
+            if pa.types.is_dictionary(data.type):
+                data = pc.cast(data, data.type.value_type)
+            content = content.filter(pc.equal(data, pa.scalar(wanted).cast(data.type)))
+        return content
+
+    def times(self, content: pa.Table, where: str) -> Times:
+        """Return the times in ms UTC; the least int64 where there is none."""
+        import pyarrow as pa
+
+        data = content.column(self.time.column).combine_chunks()
+        if pa.types.is_string(data.type) or pa.types.is_large_string(data.type):
+            data = _parsed(data, self.time.column, where)
+        if pa.types.is_timestamp(data.type):
+            return self._from_timestamps(data, where)
+        if pa.types.is_integer(data.type) or pa.types.is_floating(data.type):
+            return self._from_numbers(data, where)
+        raise UsageError(f"{where}: column '{self.time.column}' holds {data.type}, which is no time")
+
+    def _from_timestamps(self, data: Any, where: str) -> Times:
+        import pandas as pd
+
+        index = pd.DatetimeIndex(data.to_pandas())
+        if index.tz is None:
+            if self.time.time_zone is None:
+                first = index[0].isoformat() if len(index) else ""
+                raise UsageError(
+                    f'{where}: times such as {first} carry no zone, and UTC is not assumed. Set "time": {{"time_zone": "UTC"}} '
+                    "in the mapping file, or the zone of the site."
+                )
+            index = index.tz_localize(self.time.time_zone, ambiguous="NaT", nonexistent="NaT")
+        return np.asarray(index.tz_convert("UTC").as_unit("ms").asi8, np.int64)
+
+    def _from_numbers(self, data: Any, where: str) -> Times:
+        import pyarrow as pa
+
+        numbers = data.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        factor = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}[self.time.unit]
+        begin = 0.0
+        if self.time.start is not None:
+            from platform_interface.when import instant
+
+            try:
+                begin = float(instant(self.time.start))
+            except ValueError as error:
+                raise UsageError(where, [f"time.start: {error}"]) from None
+        result = np.full(numbers.size, np.iinfo(np.int64).min)
+        finite = np.isfinite(numbers)
+        result[finite] = np.rint(numbers[finite] * factor + begin).astype(np.int64)
+        first = result[finite][0] if finite.any() else 0
+        if finite.any() and not 0 < first < 4_102_444_800_000:
+            raise UsageError(
+                f"{where}: the first time is {numbers[finite][0]:g}, which is outside 1970 to 2100 in {self.time.unit}; check time.unit"
+            )
+        if finite.any() and self.time.start is None and first < 315_532_800_000:
+            raise UsageError(
+                f"{where}: times begin at {numbers[finite][0]:g} {self.time.unit}, in {1970 + first // 31_557_600_000}: they seem to "
+                "count from the start of a test. Set time.start in the mapping file."
+            )
+        return result
+
+
+def _parsed(data: Any, column: str, where: str) -> Any:
+    import pandas as pd
+    import pyarrow as pa
+
+    series = data.to_pandas()
+    try:
+        return pa.array(pd.to_datetime(series, format="ISO8601"))
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{where}: column '{column}' is not ISO 8601: {error}") from None
+
+
+@dataclass
+class Chosen:
+    """Columns to take, by time base: (column, sensor, unit)."""
+
+    bases: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+
+
+def read_mapping(path: Path | None) -> FileMapping:
+    """Read a mapping file; none stands for columns of the Battery Data Format.
+
+    Raises
+    ------
+    UsageError
+        With every fault.
+    """
+    if path is None:
+        return FileMapping(asset=AssetStatement(positive_current="charge"))
+    try:
+        return FileMapping.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
+    except FileNotFoundError:
+        raise UsageError(f"{path} does not exist (looked in {Path.cwd()})") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(path.name, [f"not JSON: {error}"]) from None
+    except ValidationError as error:
+        raise UsageError(path.name, faults_of(error, FileMapping)) from None
+
+
+def columns_of(mapping: FileMapping, names: Sequence[str], where: str) -> Chosen:
+    """Match the columns of a file; those of an array sensor share a time base of their own.
+
+    Raises
+    ------
+    UsageError
+        Columns that are not there, with the nearest name; nothing to take.
+    """
+    chosen, faults = Chosen({}, {mapping.time.column}), []
+    if mapping.time.column not in names:
+        faults.append(f"time.column: '{mapping.time.column}' is not a column{did_you_mean(mapping.time.column, names)}")
+    targets = mapping.columns or {label: ColumnTarget(sensor=s, unit=u) for label, (s, u) in BDF.items() if label in names}
+    if not targets:
+        faults.append(f"no column is mapped; the file has {', '.join(names[:12])}")
+    for column, target in targets.items():
+        found = _numbered(column, names) if "{n}" in column else [column] if column in names else []
+        if not found:
+            faults.append(f"columns.{column}: is not a column{did_you_mean(column, names)}")
+        elif target.sensor.endswith("|*") != ("{n}" in column):
+            faults.append(f"columns.{column}: a family '{{n}}' and a sensor 'Name|*' go together; got '{target.sensor}'")
+        else:
+            stem = target.sensor.removesuffix("|*")
+            array = "{n}" in column
+            base = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") if array else "pack"
+            labels = [f"{stem}|{i}" for i in range(len(found))] if array else [stem]
+            chosen.bases.setdefault(base, []).extend(zip(found, labels, [target.unit] * len(found), strict=True))
+            chosen.used.update(found)
+    if faults:
+        raise UsageError(f"the mapping of {where}", faults)
+    return chosen
+
+
+def _numbered(column: str, names: Sequence[str]) -> list[str]:
+    """Return the columns of a family in numeric order."""
+    pattern = re.compile(_PLACE.sub(r"(\\d+)", re.escape(column)) + "$")
+    found = [(int(match.group(1)), name) for name in names if (match := pattern.match(name))]
+    return [name for _, name in sorted(found)]

@@ -1,0 +1,134 @@
+"""How a run is launched: one JSON object, inline or in a file, with secrets by environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from platform_interface.errors import UsageError
+from platform_interface.log import add_secret
+from platform_interface.spelling import faults_of
+
+#: The vendor's names of the same keys.
+VENDOR_NAMES = {
+    "altergoProgramTaskId": "programTaskId",
+    "altergoUserApiKey": "userApiKey",
+    "altergoFactoryApi": "factoryApi",
+    "altergoIotApi": "iotApi",
+}
+
+
+class Launch(BaseModel):
+    """The arguments of one run; each also under its vendor name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    programTaskId: str = Field("dev", description="Identifier of this execution on the platform.")
+    userApiKey: str = Field("", repr=False, description='Key of the user, or "env:NAME".')
+    factoryApi: str = Field("", description="Base address of the platform's asset service.")
+    iotApi: str = Field("", description="Base address of the platform's series service.")
+    assetId: str = Field("", description="The asset to compute.")
+    assetIds: list[str] = Field(default_factory=list, description="Several assets.")
+    assetTag: str = Field("", description="All assets that carry this tag.")
+    demoFleet: bool = Field(False, description="Put the demo fleet into the embedded platform first, where it is missing.")
+    configurationValues: dict[str, Any] = Field(
+        default_factory=dict, description="Shaped like `parameters` of settings.json; wins over it."
+    )
+    inline: bool = Field(False, exclude=True, description="Set on reading: launched by a platform's scheduler.")
+
+    @property
+    def asset_ids(self) -> list[str]:
+        """Every asset named, each once, in the order given."""
+        return list(dict.fromkeys([*([self.assetId] if self.assetId else []), *self.assetIds]))
+
+
+def begins_json(argument: str) -> bool:
+    """Whether an argument is inline JSON, or was meant to be: a shell may have eaten its quotes."""
+    text = argument.strip("\ufeff \t\r\n'\"")
+    return text.startswith(("{", "[")) or text.endswith("}")
+
+
+def is_launch_argument(argument: str) -> bool:
+    """Whether an argument is a launch, to be taken before the command parser sees it.
+
+    The parser would echo what it cannot read, and with it the key.
+    """
+    return begins_json(argument) or argument.endswith(".json") or os.path.isfile(argument)
+
+
+def read_launch(argument: str | None) -> Launch:
+    """Read the launch from inline JSON or from a file; `None` is an empty one.
+
+    Raises
+    ------
+    UsageError
+        Not JSON, unknown keys, an unset environment variable. The text never shows a value.
+    """
+    if argument is None:
+        return Launch.model_validate({})
+    inline = not os.path.isfile(argument) and not argument.endswith(".json")
+    where = "the launch argument" if inline else argument
+    content = _parse(argument, inline, where)
+    merged: dict[str, Any] = {}
+    faults = []
+    for key, value in content.items():
+        name = VENDOR_NAMES.get(key, key)
+        if name in merged:
+            faults.append(f"{name}: is given twice, also as '{key}'")
+        merged[name] = value
+    _resolve_secrets(merged, faults)
+    try:
+        launch = Launch.model_validate({key: value for key, value in merged.items() if key != "inline"})
+    except ValidationError as error:
+        raise UsageError(where, faults + _without_secrets(error)) from None
+    if faults:
+        raise UsageError(where, faults)
+    return launch.model_copy(update={"inline": inline})
+
+
+def _parse(argument: str, inline: bool, where: str) -> dict[str, Any]:
+    try:
+        text = argument if inline else Path(argument).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(
+            f"{argument} does not exist (looked in {Path.cwd()}). Copy dev-parameters.example.json to begin with."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{argument} cannot be read: {type(error).__name__}") from None
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        hint = " Put it in single quotes, so that the shell keeps the double ones." if inline else ""
+        raise UsageError(f"{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.{hint}") from None
+    except RecursionError:
+        raise UsageError(f"{where} is not usable JSON: it is nested too deeply") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{where} must be one JSON object, not a {type(content).__name__}")
+    return content
+
+
+def _resolve_secrets(merged: dict[str, Any], faults: list[str]) -> None:
+    key = merged.get("userApiKey")
+    if isinstance(key, str) and key.startswith("env:"):
+        name = key.removeprefix("env:")
+        value = os.environ.get(name)
+        if not value:
+            faults.append(f"userApiKey: the environment variable {name} is not set; set it, or write the key here")
+            value = ""
+        merged["userApiKey"] = value
+    if isinstance(merged.get("userApiKey"), str):
+        add_secret(merged["userApiKey"])
+
+
+def _without_secrets(error: ValidationError) -> list[str]:
+    """Faults with no value: a key may stand under a misspelled name."""
+    return [fault.split(" (got ")[0] for fault in faults_of(error, Launch)]
+
+
+def program_folder() -> Path:
+    """Return the folder of `entrypoint.py`, which holds `settings.json` and `models/`."""
+    return Path(__file__).resolve().parent.parent

@@ -1,0 +1,54 @@
+"""Log lines, as text or JSON, with secrets removed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any, Literal
+
+LOGGER = logging.getLogger("twin")
+_SECRETS: set[str] = set()
+_MASK = "[secret]"
+
+
+def add_secret(value: str) -> None:
+    """Remember a value that must never be shown; words shorter than 4 characters are left alone."""
+    if len(value) >= 4:
+        _SECRETS.add(value)
+        _SECRETS.add(json.dumps(value)[1:-1])
+
+
+def redact(text: str) -> str:
+    """Return the text with every known secret masked."""
+    for secret in sorted(_SECRETS, key=len, reverse=True):
+        text = text.replace(secret, _MASK)
+    return text
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""
+        return redact(f"{prefix}{super().format(record)}")
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        line.update(getattr(record, "facts", {}))
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return redact(json.dumps(line, default=str, ensure_ascii=False))
+
+
+def set_up(style: Literal["text", "json"] = "text", quiet: bool = False, debug: bool = False) -> None:
+    """Send log lines to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json() if style == "json" else _Text())
+    LOGGER.handlers[:] = [handler]
+    LOGGER.propagate = False
+    LOGGER.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)

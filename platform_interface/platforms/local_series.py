@@ -1,0 +1,192 @@
+"""Series of one asset as Parquet: a folder a time base, a file a UTC day, replaced atomically."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from platform_interface.errors import PlatformError
+from platform_interface.platforms.base import Bucket
+from platform_interface.table import Mask, Table, empty, joined
+from platform_interface.when import DAY, day_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TIME = "time"
+#: Values of one row group: small enough that a window reads little more than it needs.
+GROUP_VALUES = 1_048_576
+_DAY_FILE = re.compile(r"^\d{4}-\d{2}-\d{2}\.parquet$")
+
+
+class DayFiles:
+    """The day files of one time base.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the time base; need not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def _path(self, day: int) -> Path:
+        return self.folder / f"{np.datetime64(day, 'ms').astype('M8[D]')}.parquet"
+
+    def days(self) -> list[int]:
+        """Return the days that have a file, oldest first. [ms UTC]"""
+        if not self.folder.is_dir():
+            return []
+        names = sorted(entry.name for entry in os.scandir(self.folder) if _DAY_FILE.match(entry.name))
+        return [int(np.datetime64(name.removesuffix(".parquet"), "ms").astype("int64")) for name in names]
+
+    def token(self, day: int) -> str:
+        """Return a word that changes with every replacement of the day's file."""
+        status = self._path(day).stat()
+        return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
+
+    def bucket(self, day: int, names: Sequence[str]) -> Bucket:
+        """Count the values of one day from the file's footer alone."""
+        import pyarrow.parquet as pq
+
+        token = self.token(day)
+        metadata = pq.read_metadata(self._path(day))
+        limits = [metadata.row_group(i).column(0).statistics for i in range(metadata.num_row_groups)]
+        first, last = min(int(s.min) for s in limits), max(int(s.max) for s in limits)
+        columns = len(set(names) & set(metadata.schema.names))
+        return Bucket(day, day + DAY, metadata.num_rows * columns, first, last, token)
+
+    def read(self, names: Sequence[str], start: int, end: int) -> Table:
+        """Return the samples with ``start <= t < end``, in the order they came within each day."""
+        parts = []
+        for day in self.days():
+            if day + DAY > start and day < end:
+                part = self._read_day(day, names, start, end)
+                if part.time.size:
+                    parts.append(part)
+        return joined(parts, tuple(names))
+
+    def _read_day(self, day: int, names: Sequence[str], start: int, end: int) -> Table:
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self._path(day)) as file:
+            groups = [i for i in range(file.num_row_groups) if _overlaps(file.metadata.row_group(i), start, end)]
+            present = [name for name in names if name in file.schema_arrow.names]
+            content = file.read_row_groups(groups, columns=[TIME, *present])
+        return to_table(content, names).between(start, end)
+
+    def append(self, table: Table) -> None:
+        """Add rows behind those that the days already have."""
+        for day, part in by_day(table):
+            names = tuple(dict.fromkeys([*self._names(day), *part.names]))
+            before = self._read_day(day, names, day, day + DAY) if self._path(day).exists() else empty(names)
+            self._write_day(day, joined([before, part], names))
+
+    def replace(self, start: int, end: int | None, table: Table) -> None:
+        """Put `table` in place of everything in ``start <= t < end``."""
+        fresh = dict(by_day(table))
+        for day in sorted({*self.days(), *fresh}):
+            if day + DAY <= start or (end is not None and day >= end):
+                if day in fresh:
+                    raise PlatformError(f"{self.folder.name}: rows outside the replaced range")
+                continue
+            new = fresh.get(day, empty(table.names))
+            kept = self._kept(day, start, end, table.names)
+            rows = joined([kept, new], table.names)
+            if kept.time.size and new.time.size:
+                rows = rows.rows(np.argsort(rows.time, kind="stable"))
+            if rows.time.size:
+                self._write_day(day, rows)
+            else:
+                self._path(day).unlink(missing_ok=True)
+
+    def _kept(self, day: int, start: int, end: int | None, names: tuple[str, ...]) -> Table:
+        covered = start <= day and (end is None or end >= day + DAY)
+        if covered or not self._path(day).exists():
+            return empty(names)
+        whole = self._read_day(day, names, day, day + DAY)
+        outside = whole.time < start
+        if end is not None:
+            outside |= whole.time >= end
+        return whole.rows(outside)
+
+    def _names(self, day: int) -> list[str]:
+        import pyarrow.parquet as pq
+
+        path = self._path(day)
+        return [name for name in pq.read_schema(path).names if name != TIME] if path.exists() else []
+
+    def _write_day(self, day: int, table: Table) -> None:
+        import pyarrow.parquet as pq
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(day)
+        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        group = max(1, GROUP_VALUES // max(1, len(table.names)))
+        with scratch.open("wb") as file:
+            pq.write_table(to_arrow(table), file, row_group_size=group, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+        sync_folder(self.folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in the folder durable; where the system cannot (Windows), the rename itself must do."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _overlaps(group: object, start: int, end: int) -> bool:
+    statistics = group.column(0).statistics  # type: ignore[attr-defined]
+    return int(statistics.max) >= start and int(statistics.min) < end
+
+
+def to_arrow(table: Table) -> pa.Table:
+    """Return Arrow columns `time` and one a sensor; what was never delivered becomes null."""
+    import pyarrow as pa
+
+    columns: list[pa.Array] = [pa.array(table.time)]
+    for row, values in enumerate(table.values):
+        columns.append(pa.array(values, mask=None if table.absent is None else table.absent[row]))
+    return pa.table(columns, names=[TIME, *table.names])
+
+
+def to_table(content: pa.Table, names: Sequence[str]) -> Table:
+    """Return Arrow columns as one contiguous block; sensors that the file lacks are absent."""
+    time = content.column(TIME).to_numpy()
+    values = np.empty((len(names), time.size))
+    absent: Mask | None = None
+    for row, name in enumerate(names):
+        column = content.column(name) if name in content.column_names else None
+        if column is None or column.null_count:
+            absent = np.zeros(values.shape, bool) if absent is None else absent
+            absent[row] = True if column is None else column.is_null().to_numpy()
+        values[row] = np.nan
+        offset = 0
+        for chunk in [] if column is None else column.chunks:
+            values[row, offset : offset + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+            offset += len(chunk)
+    return Table(time, tuple(names), values, absent)
+
+
+def by_day(table: Table) -> Iterator[tuple[int, Table]]:
+    """Split a table at UTC midnights, the order of rows kept."""
+    if not table.time.size:
+        return
+    first, last = day_of(int(table.time.min())), day_of(int(table.time.max()))
+    if first == last:
+        yield first, table
+        return
+    for day in np.unique(table.time // DAY * DAY):
+        yield int(day), table.between(int(day), int(day) + DAY)
