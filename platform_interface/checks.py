@@ -99,10 +99,11 @@ def clean(raw: Ordered, source: Source, carry: dict[str, Any], tally: Tally, con
     elif not context:
         state["ok"] = state.get("ok", 0) + int(converted.size)
     time, converted = _after_latch(time, converted, state, source, tally)
-    if fit is not None or len(source.names) > 1:
+    if fit is not None:
         some = ~np.isnan(converted).all(axis=0)
         if not some.all():
-            time, converted = time[some], np.ascontiguousarray(converted[:, some])
+            time, converted = time[some], converted[:, some]
+    time, converted = np.ascontiguousarray(time), np.ascontiguousarray(converted)  # one layout, whatever the split
     gaps = _gaps(time, source, state, tally, context)
     tally.used += time.size
     return Clean(time, converted, gaps, state)
@@ -119,7 +120,12 @@ def _all_plausible(values: Values, source: Source) -> bool:
         return False
     if source.quantity in _ZERO_IS_DEAD and low <= 0.0 <= high:
         return False
-    return not any(low <= sentinel <= high and _near(values, sentinel).any() for sentinel in source.sentinels)
+    return not any(_near(values, sentinel).any() for sentinel in _within(source.sentinels, low, high))
+
+
+def _within(sentinels: tuple[float, ...], low: float, high: float) -> list[float]:
+    """Return the sentinels that values from `low` to `high` may be near to."""
+    return [s for s in sentinels if low - 2e-6 * abs(s) <= s <= high + 2e-6 * abs(s)]
 
 
 def _near(values: Values, sentinel: float) -> Any:
@@ -182,7 +188,7 @@ def _after_latch(time: Times, values: Values, state: dict[str, Any], source: Sou
         f"{source.pattern}: since {text(latched)} its unit is in doubt; it looks like {guess} of '{source.unit}'. "
         f"Nothing after that is used. Set sensors.'{source.pattern}'.unit in settings.json and run with compute_type full"
     ] = None
-    return time[before], np.ascontiguousarray(values[:, before])
+    return time[before], values[:, before]
 
 
 def _without_conflicts(table: Table, source: Source, tally: Tally) -> Table:

@@ -76,6 +76,7 @@ def _without_duplicates(table: Table, same: np.ndarray[Any, np.dtype[np.bool_]])
     shared[:-1] |= same
     where = np.flatnonzero(shared)
     part = table.rows(where)
+    part = Table(part.time, part.names, part.values + 0.0, part.absent)  # -0.0 equals 0.0, but not in its bytes
     part = part.rows(np.lexsort((*part.values[::-1], part.time)))
     equal = (part.values[:, 1:] == part.values[:, :-1]) | (np.isnan(part.values[:, 1:]) & np.isnan(part.values[:, :-1]))
     repeat = np.zeros(where.size, bool)

@@ -78,7 +78,8 @@ def read_launch(argument: str | None) -> Launch:
     for key, value in content.items():
         name = VENDOR_NAMES.get(key, key)
         if name in merged:
-            faults.append(f"{name}: is given twice, also as '{key}'")
+            vendor = next(word for word, ours in VENDOR_NAMES.items() if ours == name)
+            faults.append(f"{name}: is given twice, also as '{vendor}'")
         merged[name] = value
     _resolve_secrets(merged, faults)
     try:
@@ -101,14 +102,27 @@ def _parse(argument: str, inline: bool, where: str) -> dict[str, Any]:
         raise UsageError(f"{argument} cannot be read: {type(error).__name__}") from None
     try:
         content = json.loads(text)
+        deep = _too_deep(content)
     except json.JSONDecodeError as error:
         hint = " Put it in single quotes, so that the shell keeps the double ones." if inline else ""
         raise UsageError(f"{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.{hint}") from None
     except RecursionError:
-        raise UsageError(f"{where} is not usable JSON: it is nested too deeply") from None
+        deep = True
+    if deep:
+        raise UsageError(f"{where} is not usable JSON: it is nested too deeply")
     if not isinstance(content, dict):
         raise UsageError(f"{where} must be one JSON object, not a {type(content).__name__}")
     return content
+
+
+def _too_deep(content: Any, limit: int = 64) -> bool:
+    level = [content]
+    for _ in range(limit):
+        level = [
+            item for value in level if isinstance(value, (dict, list))
+            for item in (value.values() if isinstance(value, dict) else value)
+        ]  # fmt: skip
+    return bool(level)
 
 
 def _resolve_secrets(merged: dict[str, Any], faults: list[str]) -> None:

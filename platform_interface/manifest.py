@@ -184,7 +184,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
-        faults = faults_of(error, Manifest)
+        faults = [fault.replace("not a known field", "not a field of a manifest") for fault in faults_of(error, Manifest)]
     faults += _cross_faults(content)
     if content.get("name") != folder.name and "name: is missing" not in faults:
         faults.append(f"name: '{content.get('name')}' is not the folder's name '{folder.name}'")

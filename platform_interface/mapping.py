@@ -157,7 +157,7 @@ class Mapper:
         if not names:
             hint = did_you_mean(str(wanted), [*self.sensors, *_arrays(self.sensors)])
             text = f"input '{name}' reads sensor '{wanted}', which {self.asset.id} does not have{hint}"
-            self._missing(given, stated, f"{text}. Set {where} in settings.json, or send the sensor.")
+            self._missing(given, stated, f"{_ended(text)} Set {where} in settings.json, or send the sensor.")
             return
         if given.type == "pd.Series" and len(names) > 1:
             self._missing(given, True, f"input '{name}' takes one sensor, and {where} is the array '{wanted}'")
@@ -212,7 +212,7 @@ class Mapper:
         if value is None:
             hint = did_you_mean(str(wanted), known)
             text = f"parameter '{wanted}' (input '{name}') is not set on {self.asset.id}{hint}"
-            self._missing(given, stated, f"{text}. Set it on the platform, or {where} in settings.json.")
+            self._missing(given, stated, f"{_ended(text)} Set it on the platform, or {where} in settings.json.")
         elif given.type == "dict":
             if isinstance(value, dict):
                 parameters[name] = value
@@ -243,6 +243,11 @@ class Mapper:
 
 
 _PLAIN = Source("", (), units.Conversion(), 1.0, None, (), "drop", 0.0, "", "other")
+
+
+def _ended(sentence: str) -> str:
+    """Close a sentence that may end in "did you mean 'x'?"."""
+    return sentence if sentence.endswith("?") else f"{sentence}."
 
 
 def _arrays(sensors: Mapping[str, Sensor]) -> set[str]:

@@ -70,6 +70,7 @@ class Model:
         self.state: dict[str, Any] = {}
         self.notes: list[str] = []
         self.refusals: dict[str, str] = {}
+        self.alarms: list[dict[str, Any]] = []
 
     def process(self, data: ModelInput) -> dict[str, Any]:
         """Compute one window; see `documentation/how-to/write-a-model.md`.
@@ -98,6 +99,25 @@ class Model:
     def refuse(self, output: str, reason: str) -> None:
         """Say that one output is not computable in this window: the reason and the cheapest remedy."""
         self.refusals[output] = reason
+
+
+    def alarm(
+        self, name: str, start: pd.Timestamp, text: str, severity: str = "warning", end: pd.Timestamp | None = None
+    ) -> None:
+        """Raise an alarm, or clear the one with this name and start by giving its end.
+
+        Parameters
+        ----------
+        name : str
+            What is wrong, the same word every time: ``"cell 5 undervoltage"``.
+        start, end : Timestamp
+            When it became wrong, and right again. An end lies in the window; an open alarm is carried in `state`.
+        text : str
+            For people: the value with unit, and what to do.
+        severity : str
+            ``info``, ``warning`` or ``critical``.
+        """
+        self.alarms.append({"name": name, "start": start, "end": end, "text": text, "severity": severity})
 
 
 _REGISTRY: dict[str, type[Any]] = {}

@@ -112,10 +112,13 @@ def _deadband(values: Values, threshold: float, last: float, keep: Any) -> float
                 keep[position] = True
                 last = float(values[position])
         return last
+    high, low = last + threshold, last - threshold
+    positions = []
     for position, value in enumerate(values.tolist()):
-        if (value >= last + threshold or value <= last - threshold) and value != last:
-            keep[position] = True
-            last = value
+        if (value >= high or value <= low) and value != last:
+            positions.append(position)
+            last, high, low = value, value + threshold, value - threshold
+    keep[positions] = True
     return last
 
 
@@ -215,7 +218,8 @@ def _side_by_side(tables: list[Table]) -> Table:
     names = tuple(name for table in tables for name in table.names)
     if all(np.array_equal(table.time, tables[0].time) for table in tables[1:]):
         return Table(tables[0].time, names, np.concatenate([table.values for table in tables]))
-    time = np.unique(np.concatenate([table.time for table in tables]))
+    time = np.sort(np.concatenate([table.time for table in tables]), kind="stable")  # merges what is sorted already
+    time = time[np.diff(time, prepend=time[0] - 1) != 0] if time.size else time
     wide = joined([Table(time, (), np.empty((0, time.size)))], names)
     absent = np.ones(wide.values.shape, bool)
     row = 0

@@ -6,10 +6,12 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
+from platform_interface import alarms
 from platform_interface import report as status
 from platform_interface.checkpoint import Checkpoint
 from platform_interface.checks import Clean, Tally, clean
@@ -104,6 +106,7 @@ class Pass:
         self.readers: dict[Source, set[str]] = {}
         self.evidence = SignEvidence()
         self.went_through: set[str] = set()
+        self._alarms: dict[str, Any] | None = None
 
     def run(
         self, tracks: Sequence[Track], start: int, end: int, buckets: Sequence[Bucket], progress: Callable[[float], None]
@@ -111,18 +114,29 @@ class Pass:
         """Compute ``start <= t < end``."""
         tokens = {bucket.start: bucket.token for bucket in buckets}
         plan = windows(buckets, start, end, self.execution.max_values)
-        for number, window in enumerate(plan, 1):
-            live = [track for track in tracks if track.alive]
-            if not live:
-                break
-            self._window(live, window, number == len(plan), tokens)
-            progress(number / len(plan))
+        with ThreadPoolExecutor(1) as reader:
+            coming = self._shared(tracks, plan[0]) if plan else None
+            for number, window in enumerate(plan, 1):
+                live = [track for track in tracks if track.alive]
+                if not live or coming is None:
+                    break
+                shared, following = coming, plan[number] if number < len(plan) else None
+                ahead = reader.submit(self._shared, live, following) if following else None
+                self._window(live, shared, window, number == len(plan), tokens)
+                progress(number / len(plan))
+                coming = ahead.result() if ahead else None
         for track in tracks:
             if track.alive:
                 track.report.status = status.DONE
 
-    def _window(self, tracks: Sequence[Track], window: Window, last: bool, tokens: dict[int, str]) -> None:
+    def _shared(self, tracks: Sequence[Track], window: Window) -> Shared:
+        """Read, order and hash a window: all that needs no model, so the next window's is done while one is computed."""
         shared = Shared(self._read(tracks, window), window, self.quarantine)
+        for track in tracks:
+            shared.pieces(track.plan.sources)
+        return shared
+
+    def _window(self, tracks: Sequence[Track], shared: Shared, window: Window, last: bool, tokens: dict[int, str]) -> None:
         computed: dict[tuple[str, str], tuple[Column, str]] = {}
         changes: dict[str, str | None] = {}
         self.went_through = set()
@@ -137,7 +151,7 @@ class Pass:
             self.platform.take_lease(self.asset, self.owner, self.lease)
 
     def _read(self, tracks: Sequence[Track], window: Window) -> list[Table]:
-        names = sorted({name for track in tracks for source in track.plan.sources.values() for name in source.names})
+        names = list(dict.fromkeys(name for track in tracks for source in track.plan.sources.values() for name in source.names))
         lookback = max((i.lookback for track in tracks for i in track.plan.manifest.inputs.values()), default=0.0)
         return self.platform.read(self.asset, names, window[0] - round(lookback * 1000), window[1])
 
@@ -223,8 +237,17 @@ class Pass:
             self.platform.replace(
                 self.asset, f"model.{plan.name}", window[0], None if last else window[1], prepared.table, columns
             )
+            self._save_alarms(plan.name, outcome, window[0], None if last else window[1])
         _account(track.report, window, covered, outcome)
         return changes
+
+    def _save_alarms(self, model: str, outcome: Outcome, start: int, end: int | None) -> None:
+        if self._alarms is None:
+            self._alarms = {alarm["key"]: alarm for alarm in self.platform.alarms(self.asset)}
+        changed = alarms.changes(self._alarms, outcome.alarms, model, start, end)
+        if changed:
+            self.platform.save_alarms(self.asset, changed)
+            self._alarms.update({alarm["key"]: alarm for alarm in changed})
 
     def sensor_reports(self) -> list[dict[str, Any]]:
         """Return what was found in each source."""

@@ -71,7 +71,7 @@ class Execution(_Frozen):
     lookback: Seconds = Field(
         7 * 86400.0, description="Samples that arrive late by up to this are computed; older ones are reported. [s]"
     )
-    max_values: int = Field(2_097_152, ge=1_000, description="Most sensor values that are held at once.")
+    max_values: int = Field(2_097_152, ge=1, description="Most sensor values that are held at once.")
     lease_wait: Seconds = Field(0.0, description="How long to wait for an asset that another run is computing. [s]")
     plugin_folders: list[str] = Field(default_factory=list, description="Folders with more plugins, beside models/.")
 
@@ -132,7 +132,7 @@ class Settings(_Frozen):
         return AssetFacts(
             positive_current=own.positive_current or general.positive_current,
             time_zone=own.time_zone or general.time_zone,
-            sensors={**self.sensors, **general.sensors, **own.sensors},
+            sensors=_overlaid(self.sensors, general.sensors, own.sensors),
             parameters={**general.parameters, **own.parameters},
         )
 
@@ -140,6 +140,16 @@ class Settings(_Frozen):
         """Resolve a folder of the settings against the program's own."""
         path = Path(name).expanduser()
         return path if path.is_absolute() else program_folder() / path
+
+
+def _overlaid(*layers: dict[str, SensorFacts]) -> dict[str, SensorFacts]:
+    """Lay facts of sensors one over another, weakest first: only what is stated counts."""
+    found: dict[str, SensorFacts] = {}
+    for layer in layers:
+        for name, facts in layer.items():
+            stated = {key: getattr(facts, key) for key in facts.model_fields_set}
+            found[name] = found.get(name, SensorFacts()).model_copy(update=stated)
+    return found
 
 
 def leaves(value: Any, local: bool) -> Any:

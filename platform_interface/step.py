@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from platform_interface import units
+from platform_interface.alarms import records_of
 from platform_interface.checks import Clean
 from platform_interface.errors import ModelError
 from platform_interface.log import LOGGER
@@ -35,6 +36,7 @@ class Outcome:
     failed: str = ""
     notes: list[str] = field(default_factory=list)
     refusals: dict[str, str] = field(default_factory=dict)
+    alarms: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def run_step(cls: type[Model], plan: Plan, given: Given, state: dict[str, Any], 
         returned = model.process(data)
         outcome.notes = list(getattr(model, "notes", []))
         outcome.refusals = dict(getattr(model, "refusals", {}))
+        outcome.alarms = records_of(getattr(model, "alarms", []), plan.name, given.window)
         outcome.state = {} if plan.manifest.vendor else model.state
         decimation = outcome.carry.get("decimation", {})
         outcome.prepared = prepare(returned, plan.manifest.outputs, plan.outputs, given.window, decimation)

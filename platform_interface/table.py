@@ -54,11 +54,17 @@ class Table:
         return Table(self.time[which], self.names, self.values[:, which], absent)
 
     def between(self, start: int, end: int | None) -> Table:
-        """Return the samples with ``start <= t < end``."""
+        """Return the samples with ``start <= t < end``; on the same memory where they lie side by side."""
         inside = self.time >= start
         if end is not None:
             inside &= self.time < end
-        return self if inside.all() else self.rows(inside)
+        if inside.all():
+            return self
+        first = int(inside.argmax())
+        run = slice(first, first + int(np.count_nonzero(inside)))
+        if not inside[run].all():
+            return self.rows(inside)
+        return Table(self.time[run], self.names, self.values[:, run], None if self.absent is None else self.absent[:, run])
 
 
 def empty(names: tuple[str, ...]) -> Table:

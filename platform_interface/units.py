@@ -64,11 +64,13 @@ def fault_of(unit: str) -> str | None:
     name = canonical(unit)
     if name in COMMON:
         return None
+    from tokenize import TokenError
+
     import pint
 
     try:
         _registry().parse_units(name)
-    except (pint.errors.PintError, ValueError, AttributeError, TypeError):
+    except (pint.errors.PintError, ValueError, AttributeError, TypeError, AssertionError, TokenError, SyntaxError):
         return f"'{unit}' is not a unit{did_you_mean(unit, [*COMMON, *ALIASES])}"
     return None
 
@@ -103,6 +105,9 @@ def conversion(source: str, target: str) -> Conversion:
 def _by_pint(source: str, target: str, origin: str, goal: str) -> Conversion:
     import pint
 
+    fault = fault_of(source) or fault_of(target)
+    if fault:
+        raise ValueError(fault)
     registry = _registry()
     try:
         zero = registry.Quantity(0.0, origin).to(goal).magnitude

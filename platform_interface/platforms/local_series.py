@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -77,7 +78,8 @@ class DayFiles:
 
         with pq.ParquetFile(self._path(day)) as file:
             groups = [i for i in range(file.num_row_groups) if _overlaps(file.metadata.row_group(i), start, end)]
-            present = [name for name in names if name in file.schema_arrow.names]
+            held = set(file.schema_arrow.names)
+            present = [name for name in names if name in held]
             content = file.read_row_groups(groups, columns=[TIME, *present])
         return to_table(content, names).between(start, end)
 
@@ -97,8 +99,8 @@ class DayFiles:
                     raise PlatformError(f"{self.folder.name}: rows outside the replaced range")
                 continue
             new = fresh.get(day, empty(table.names))
-            kept = self._kept(day, start, end, table.names)
-            rows = joined([kept, new], table.names)
+            kept = self._kept(day, start, end)
+            rows = joined([kept, new], tuple(dict.fromkeys([*kept.names, *new.names])))
             if kept.time.size and new.time.size:
                 rows = rows.rows(np.argsort(rows.time, kind="stable"))
             if rows.time.size:
@@ -106,11 +108,12 @@ class DayFiles:
             else:
                 self._path(day).unlink(missing_ok=True)
 
-    def _kept(self, day: int, start: int, end: int | None, names: tuple[str, ...]) -> Table:
+    def _kept(self, day: int, start: int, end: int | None) -> Table:
+        """Return the rows of a day outside the replaced range, with every column that it has."""
         covered = start <= day and (end is None or end >= day + DAY)
         if covered or not self._path(day).exists():
-            return empty(names)
-        whole = self._read_day(day, names, day, day + DAY)
+            return empty(())
+        whole = self._read_day(day, self._names(day), day, day + DAY)
         outside = whole.time < start
         if end is not None:
             outside |= whole.time >= end
@@ -128,9 +131,10 @@ class DayFiles:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(day)
         scratch = path.with_name(f".{path.name}.{os.getpid()}")
-        group = max(1, GROUP_VALUES // max(1, len(table.names)))
-        with scratch.open("wb") as file:
-            pq.write_table(to_arrow(table), file, row_group_size=group, compression="zstd")
+        rows = max(1, table.time.size)
+        groups = math.ceil(rows * max(1, len(table.names)) / GROUP_VALUES)
+        with scratch.open("wb") as file:  # groups of one size: a window of an evenly sampled day begins where one does
+            pq.write_table(to_arrow(table), file, row_group_size=math.ceil(rows / groups), compression="zstd")
             file.flush()
             os.fsync(file.fileno())
         os.replace(scratch, path)
@@ -167,14 +171,17 @@ def to_table(content: pa.Table, names: Sequence[str]) -> Table:
     time = content.column(TIME).to_numpy()
     values = np.empty((len(names), time.size))
     absent: Mask | None = None
+    held = set(content.column_names)
     for row, name in enumerate(names):
-        column = content.column(name) if name in content.column_names else None
+        column = content.column(name) if name in held else None
         if column is None or column.null_count:
             absent = np.zeros(values.shape, bool) if absent is None else absent
             absent[row] = True if column is None else column.is_null().to_numpy()
-        values[row] = np.nan
+        if column is None:
+            values[row] = np.nan
+            continue
         offset = 0
-        for chunk in [] if column is None else column.chunks:
+        for chunk in column.chunks:
             values[row, offset : offset + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
             offset += len(chunk)
     return Table(time, tuple(names), values, absent)

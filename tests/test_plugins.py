@@ -1,0 +1,84 @@
+"""The conformance suite over every plugin in `models/`, and over the well-made ones of the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests import conformance
+from tests.kit import PLUGINS
+from tests.random_site import plugin_folders
+
+MODELS = Path(__file__).parent.parent / "models"
+FOLDERS = {
+    name: folder
+    for name, folder in plugin_folders(MODELS, PLUGINS).items()
+    if not name.startswith("broken_") and name != "after_cycles"
+}
+EVERY = pytest.mark.parametrize("folder", FOLDERS.values(), ids=FOLDERS)
+FEW = settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],  # a seed says nothing when it is made smaller
+    suppress_health_check=list(HealthCheck),
+)
+SEEDS = st.integers(0, 10_000)
+
+
+@EVERY
+@FEW
+@given(seed=SEEDS, cuts=st.lists(st.floats(0.01, 0.99), max_size=5), max_values=st.sampled_from([7, 40, 300, 100_000]))
+def test_law_1_no_split_changes_a_number(folder, seed, cuts, max_values):
+    conformance.law_1_any_split(folder, seed, cuts, max_values)
+
+
+@EVERY
+@FEW
+@given(seed=SEEDS)
+def test_law_2_no_order_or_repeat_of_delivery_changes_a_number(folder, seed):
+    conformance.law_2_any_order_and_repeats(folder, seed)
+
+
+@EVERY
+@FEW
+@given(seed=SEEDS, share=st.floats(0.02, 0.5))
+def test_law_3_no_late_sample_changes_a_number(folder, seed, share):
+    conformance.law_3_late_data(folder, seed, share)
+
+
+@EVERY
+@FEW
+@given(seed=SEEDS)
+def test_law_4_a_longer_gap_adds_nothing(folder, seed):
+    conformance.law_4_gaps(folder, seed)
+
+
+@EVERY
+@FEW
+@given(seed=SEEDS)
+def test_law_4_dirt_is_counted_and_never_reaches_the_model(folder, seed):
+    conformance.law_4_dirt_never_arrives(folder, seed)
+
+
+@EVERY
+def test_law_5_a_missing_input_is_refused_with_its_remedy(folder):
+    conformance.law_5_refuses(folder, 1)
+
+
+@EVERY
+@FEW
+@given(seed=SEEDS)
+def test_law_6_windows_of_one_sample_or_none_are_no_failure(folder, seed):
+    conformance.law_6_empty_and_single(folder, seed)
+
+
+@EVERY
+def test_a_plugin_folder_is_complete_and_valid(folder):
+    from platform_interface.validation import _faults
+
+    assert _faults(folder.name, folder) == []
