@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 from platform_interface import __version__
 from platform_interface.errors import LeaseError, PlatformError, TwinError, UsageError
 from platform_interface.launch import begins_json, is_launch_argument, program_folder
-from platform_interface.log import LOGGER, redact, set_up
+from platform_interface.log import LOGGER, redact, set_up, show_no_secret_in_tracebacks
 
 if TYPE_CHECKING:
     from platform_interface.launch import Launch
@@ -42,6 +42,7 @@ class _Taken:
 def main(arguments: list[str]) -> int:
     """Run one command line and return the exit code."""
     set_up()
+    show_no_secret_in_tracebacks()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

@@ -29,6 +29,10 @@ def run_fleet(
     """
     began = time.perf_counter()
     platform = connect(launch, settings)
+    if launch.demoFleet:
+        from platform_interface.demo import bring_in
+
+        bring_in(platform)
     job = Job(platform, settings, prepare_models(settings), clock, progress)
     assets = platform.assets(launch.asset_ids, launch.assetTag)
     if not assets:

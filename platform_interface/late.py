@@ -107,7 +107,7 @@ class Examination:
             record = self.history.days.get(bucket.start, Day())
             if start >= end or bucket.first >= end or (bucket.token and record.token == bucket.token):
                 continue
-            if not self._day(record, start, end, horizon, found) and record.pieces:
+            if not self._day(record, start, end, horizon, found):
                 fresh = Day(self._joined(record.pieces), bucket.token)
                 self.changes.update(self.history.refreshed(bucket.start, fresh))
         return found

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from platform_interface.errors import UsageError
-from platform_interface.log import add_secret
+from platform_interface.log import LOGGER, add_secret
 from platform_interface.spelling import faults_of
 
 #: The vendor's names of the same keys.
@@ -77,6 +77,9 @@ def read_launch(argument: str | None) -> Launch:
     faults = []
     for key, value in content.items():
         name = VENDOR_NAMES.get(key, key)
+        if inline and key.startswith("altergo") and key not in VENDOR_NAMES:
+            LOGGER.debug("the launch holds '%s', which is not used", key)
+            continue
         if name in merged:
             vendor = next(word for word, ours in VENDOR_NAMES.items() if ours == name)
             faults.append(f"{name}: is given twice, also as '{vendor}'")

@@ -26,6 +26,16 @@ def redact(text: str) -> str:
     return text
 
 
+def show_no_secret_in_tracebacks() -> None:
+    """Mask secrets in the traceback of an error that nobody expected."""
+    import traceback
+
+    def show(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        print(redact("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
+
+    sys.excepthook = show
+
+
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         prefix = f"{record.levelname}: " if record.levelno >= logging.WARNING else ""

@@ -113,8 +113,9 @@ def _deadband(values: Values, threshold: float, last: float, keep: Any) -> float
                 last = float(values[position])
         return last
     high, low = last + threshold, last - threshold
+    changes = np.flatnonzero(np.diff(values, prepend=np.inf))  # what repeats the sample before it is never kept
     positions = []
-    for position, value in enumerate(values.tolist()):
+    for position, value in zip(changes.tolist(), values[changes].tolist(), strict=True):
         if (value >= high or value <= low) and value != last:
             positions.append(position)
             last, high, low = value, value + threshold, value - threshold

@@ -71,7 +71,7 @@ def integrals(asset: Asset) -> dict[str, Any]:
     logged = throughput(times, current, voltage, asset.max_gap)
     full = throughput(asset.time, asset.current, asset.voltage, np.inf)
     return {
-        "method": "trapezoid of max(I, 0) and max(-I, 0), noiseless, each direction on its own",
+        "method": "current linear between samples, split where it crosses zero, noiseless, each direction on its own",
         "max_gap_s": asset.max_gap,
         "logged": with_cycles(logged, asset.capacity),
         "full": with_cycles(full, asset.capacity),

@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,8 @@ class DayFiles:
         import pyarrow.parquet as pq
 
         token = self.token(day)
-        metadata = pq.read_metadata(self._path(day))
+        with _told(self._path(day)):
+            metadata = pq.read_metadata(self._path(day))
         limits = [metadata.row_group(i).column(0).statistics for i in range(metadata.num_row_groups)]
         first, last = min(int(s.min) for s in limits), max(int(s.max) for s in limits)
         columns = len(set(names) & set(metadata.schema.names))
@@ -76,7 +78,7 @@ class DayFiles:
     def _read_day(self, day: int, names: Sequence[str], start: int, end: int) -> Table:
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self._path(day)) as file:
+        with _told(self._path(day)), pq.ParquetFile(self._path(day)) as file:
             groups = [i for i in range(file.num_row_groups) if _overlaps(file.metadata.row_group(i), start, end)]
             held = set(file.schema_arrow.names)
             present = [name for name in names if name in held]
@@ -133,12 +135,24 @@ class DayFiles:
         scratch = path.with_name(f".{path.name}.{os.getpid()}")
         rows = max(1, table.time.size)
         groups = math.ceil(rows * max(1, len(table.names)) / GROUP_VALUES)
-        with scratch.open("wb") as file:  # groups of one size: a window of an evenly sampled day begins where one does
+        # groups of one size: a window of an evenly sampled day begins where one does
+        with _told(path), scratch.open("wb") as file:
             pq.write_table(to_arrow(table), file, row_group_size=math.ceil(rows / groups), compression="zstd")
             file.flush()
             os.fsync(file.fileno())
         os.replace(scratch, path)
         sync_folder(self.folder)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say which file it was that could not be read or written."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise PlatformError(f"{path}: {error}. Is the disk full, or the file damaged? Restore it from a back-up.") from None
 
 
 def sync_folder(folder: Path) -> None:
