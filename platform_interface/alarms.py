@@ -41,7 +41,7 @@ def records_of(raised: Sequence[Mapping[str, Any]], model: str, window: Window) 
 
 
 def _milliseconds(moment: Any) -> int:
-    return int(round(moment.timestamp() * 1000))
+    return int(moment.timestamp() * 1000 + 0.5)
 
 
 def changes(

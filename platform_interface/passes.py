@@ -16,7 +16,7 @@ from platform_interface import report as status
 from platform_interface.checkpoint import Checkpoint
 from platform_interface.checks import Clean, Tally, clean
 from platform_interface.contradictions import SignEvidence
-from platform_interface.errors import ModelError
+from platform_interface.errors import LeaseError, ModelError
 from platform_interface.fingerprint import Ordered, Piece, combined, ordered, pieces
 from platform_interface.late import tables_of, without
 from platform_interface.mapping import Source
@@ -148,7 +148,6 @@ class Pass:
             track.report.seconds = round(track.report.seconds + time.perf_counter() - began, 4)
         if self.execution.upload_output and changes:
             self.platform.save_state(self.asset, changes, self.owner)
-            self.platform.take_lease(self.asset, self.owner, self.lease)
 
     def _read(self, tracks: Sequence[Track], window: Window) -> list[Table]:
         names = list(dict.fromkeys(name for track in tracks for source in track.plan.sources.values() for name in source.names))
@@ -234,12 +233,19 @@ class Pass:
             track.stop(status.FAILED, str(error))
             return {}
         if self.execution.upload_output:
+            self._hold_lease()
             self.platform.replace(
                 self.asset, f"model.{plan.name}", window[0], None if last else window[1], prepared.table, columns
             )
             self._save_alarms(plan.name, outcome, window[0], None if last else window[1])
         _account(track.report, window, covered, outcome)
         return changes
+
+    def _hold_lease(self) -> None:
+        """Renew the lease before anything is written; stop when another run has it."""
+        holder = self.platform.take_lease(self.asset, self.owner, self.lease)
+        if holder is not None:
+            raise LeaseError(f"the asset was taken over by {holder}; this run stops, nothing of it is lost or mixed")
 
     def _save_alarms(self, model: str, outcome: Outcome, start: int, end: int | None) -> None:
         if self._alarms is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform as machine
@@ -126,6 +127,8 @@ def new_report(platform: str, settings: dict[str, Any], task: str) -> RunReport:
     stamp = text(moment // 1000 * 1000).replace(":", "").replace("-", "")
     report = RunReport(f"{stamp}-{os.getpid()}", text(moment), platform, task, settings)
     report.versions = {"battery-twin": __version__, "python": machine.python_version(), "machine": machine.machine()}
+    content = json.dumps(settings, sort_keys=True, default=str)
+    report.versions["settings"] = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
     for name in ("numpy", "pandas", "pyarrow"):
         report.versions[name] = _version(name)
     return report

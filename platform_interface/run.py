@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from platform_interface import report as status
@@ -82,14 +82,16 @@ def _compute(job: Job, asset: Asset, owner: str, result: AssetReport) -> None:
     tracks = ready(tracks, execution.compute_type)
     names = sorted({name for track in tracks for source in track.plan.sources.values() for name in source.names})
     present = job.clock()
-    buckets = job.platform.buckets(asset.id, names, _known(tracks, execution.compute_type))
+    known = _known(tracks, execution.compute_type)
+    buckets = job.platform.buckets(asset.id, names, known)
     held = quarantined(job.platform, asset.id, tracks, buckets, present + TOLERANCE)
     result.quarantined = {pattern: len(times) for pattern, times in held.times.items() if times}
     changes: dict[str, str | None] = dict(held.changes)
     limit = present - round(execution.settle_time * 1000)
-    groups = starts(job.platform, asset.id, tracks, buckets, execution, held.times, changes)
+    watermarks = starts(job.platform, asset.id, tracks, buckets, execution, held.times, changes)
     if changes and execution.upload_output:
         job.platform.save_state(asset.id, changes, owner)
+    groups, buckets = _from_first_sample(job, asset.id, names, watermarks, buckets, known)
     shared = Pass(job.platform, asset.id, owner, execution, held.times, lease=LEASE)
     for start, group in sorted(groups.items()):
         end = _end(buckets, start, limit, execution)
@@ -115,6 +117,24 @@ def _known(tracks: Sequence[Track], compute_type: str) -> dict[int, str]:
         seen = {day: record.token for day, record in track.history.days.items() if latest and day + DAY <= latest.end}
         known = seen if known is None else {day: token for day, token in known.items() if seen.get(day) == token}
     return known or {}
+
+
+def _from_first_sample(
+    job: Job, asset: str, names: Sequence[str], watermarks: Mapping[int | None, list[Track]], buckets: list[Bucket],
+    known: Mapping[int, str],
+) -> tuple[dict[int, list[Track]], list[Bucket]]:  # fmt: skip
+    """Let models without a past start at the first sample; list days again that were left out but must be computed."""
+    earliest = None if None in watermarks else min((mark for mark in watermarks if mark is not None), default=0)
+    left_out = {day: token for day, token in known.items() if earliest is not None and day + DAY <= earliest}
+    if len(left_out) < len(known):
+        buckets = job.platform.buckets(asset, names, left_out)
+    first = min((bucket.first for bucket in buckets), default=None)
+    groups: dict[int, list[Track]] = {}
+    for mark, tracks in watermarks.items():
+        start = first if mark is None else mark
+        if start is not None:
+            groups.setdefault(start, []).extend(tracks)
+    return groups, buckets
 
 
 def _end(buckets: Sequence[Bucket], start: int, limit: int, execution: Execution) -> int:

@@ -124,15 +124,14 @@ def starts(
     execution: Execution,
     quarantine: Mapping[str, set[int]],
     changes: dict[str, str | None],
-) -> dict[int, list[Track]]:
-    """Group the tracks by the instant they start from; roll back what must be computed again.
+) -> dict[int | None, list[Track]]:
+    """Group the tracks by the instant they start from, `None` for the first sample; roll back what must be computed again.
 
     Parameters
     ----------
     changes : dict
         Gets what the state must be changed by before anything is computed.
     """
-    first = min((bucket.first for bucket in buckets), default=None)
     for track in tracks:
         if execution.compute_type == "full":
             changes.update(erased(track.history))
@@ -142,14 +141,12 @@ def starts(
         else:
             _back_to_late_data(platform, asset, track, buckets, execution.lookback, quarantine, changes)
     _in_lockstep(tracks, changes)
-    groups: dict[int, list[Track]] = {}
+    groups: dict[int | None, list[Track]] = {}
     for track in tracks:
         watermark = track.history.watermark
         if watermark is None and execution.compute_type == "manual":
             watermark = track.origin
-        start = first if watermark is None else watermark
-        if start is not None:
-            groups.setdefault(start, []).append(track)
+        groups.setdefault(watermark, []).append(track)
     return groups
 
 

@@ -122,6 +122,27 @@ def law_3_late_data(folder: Path, seed: int, share: float) -> None:
         assert_same(site.contents([folder.name]), wanted, f"{share:.0%} of the samples came late")
 
 
+def law_3_one_late_sample(folder: Path, seed: int, days: int = 4) -> None:
+    """A single sample that arrives late, days after the run that should have seen it, with more data since."""
+    manifest = manifest_of(folder)
+    rows = telemetry(manifest, seed, gap_hours=24.0 * days)
+    wanted = whole(folder, rows)
+    random = np.random.default_rng(seed)
+    part = rows[int(random.integers(len(rows)))]
+    late = np.arange(part.time.size) == random.integers(part.time.size)
+    half = _instant(rows, 0.5)
+    with site_for(manifest) as site:
+        for each in rows:
+            site.put(each.part((each.time < half) & ~(late & (each is part))))
+        site.run([folder.name], half)
+        for each in rows:
+            site.put(each.part((each.time >= half) & ~(late & (each is part))))
+        site.run([folder.name], FAR)
+        site.put(part.part(late))
+        site.run([folder.name], FAR)
+        assert_same(site.contents([folder.name]), wanted, f"sample {int(late.argmax())} came late")
+
+
 def law_4_gaps(folder: Path, seed: int) -> None:
     """A longer gap adds nothing: every value after it is the one that a shorter gap gives."""
     manifest = manifest_of(folder)
@@ -191,5 +212,3 @@ def law_6_empty_and_single(folder: Path, seed: int) -> None:
         site.run([folder.name], FAR, max_values=1)
         assert_same(site.contents([folder.name]), wanted, "one sample a window")
 
-
-ALL = (law_2_any_order_and_repeats, law_4_gaps, law_4_dirt_never_arrives, law_5_refuses, law_6_empty_and_single)

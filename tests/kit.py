@@ -24,6 +24,8 @@ SCRATCH = "/dev/shm" if Path("/dev/shm").is_dir() else None
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 ASSET = "pack-1"
 PLUGINS = Path(__file__).parent / "plugins"
+#: Folders with plugins beside `models/`; a test may add its own.
+FOLDERS = [PLUGINS]
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Site:
             {
                 **self.tree,
                 "platform": {"store": str(self.folder), "reports": str(self.folder)},
-                "execution": {"enabled_models": list(models), "plugin_folders": [str(PLUGINS)], **execution},
+                "execution": {"enabled_models": list(models), "plugin_folders": [str(folder) for folder in FOLDERS], **execution},
             }
         )
 

@@ -183,6 +183,22 @@ def test_a_late_sample_rolls_back_only_as_far_as_needed(site):
     assert model.late_samples == 4 and model.rolled_back_to == "2026-01-02T23:59:00.001Z"
 
 
+def test_a_single_late_sample_in_a_first_run_of_many_days_brings_all_of_them_back(site):
+    rows = a_day(0, 96)
+    late = rows.time == at(60)
+    site.put(rows.part(~late))
+    site.run(["eq_cycles"], FAR)
+    site.put(rows.part(late))
+    report = site.run(["eq_cycles"], FAR, max_values=4000)
+    model = site.model(report, "eq_cycles")
+    assert (model.rolled_back_to, model.start) == ("the beginning", "2026-01-01T00:00:00Z")
+    assert len(model.windows) > 4, "windows are sized by values after a roll-back too"
+    whole = Site(site.folder / "whole", {"Capacity": 100.0}, EQ_CYCLES)
+    whole.put(rows)
+    whole.run(["eq_cycles"], FAR)
+    assert_same(site.contents(["eq_cycles"]), whole.contents(["eq_cycles"]), "one late sample")
+
+
 def test_settle_time_leaves_the_newest_samples_for_the_next_run(site):
     site.put(a_day(0, 10))
     model = site.model(site.run(["eq_cycles"], at(10), settle_time=3600), "eq_cycles")

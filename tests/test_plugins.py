@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests import conformance
+from tests import conformance, kit
 from tests.kit import PLUGINS
 from tests.random_site import plugin_folders
 
@@ -54,6 +54,13 @@ def test_law_3_no_late_sample_changes_a_number(folder, seed, share):
 @EVERY
 @FEW
 @given(seed=SEEDS)
+def test_law_3_one_late_sample_changes_no_number(folder, seed):
+    conformance.law_3_one_late_sample(folder, seed)
+
+
+@EVERY
+@FEW
+@given(seed=SEEDS)
 def test_law_4_a_longer_gap_adds_nothing(folder, seed):
     conformance.law_4_gaps(folder, seed)
 
@@ -82,3 +89,22 @@ def test_a_plugin_folder_is_complete_and_valid(folder):
     from platform_interface.validation import _faults
 
     assert _faults(folder.name, folder) == []
+
+
+def test_a_fresh_new_model_is_valid_and_conforms(tmp_path, monkeypatch):
+    from platform_interface.scaffold import scaffold
+    from platform_interface.validation import _faults
+
+    folder = scaffold("fresh_model", tmp_path)
+    monkeypatch.setattr(kit, "FOLDERS", [PLUGINS, tmp_path])
+    assert _faults("fresh_model", folder) == []
+    conformance.law_1_any_split(folder, 3, [0.2, 0.7], 40)
+    conformance.law_3_late_data(folder, 3, 0.2)
+    for law in (
+        conformance.law_2_any_order_and_repeats,
+        conformance.law_4_gaps,
+        conformance.law_4_dirt_never_arrives,
+        conformance.law_5_refuses,
+        conformance.law_6_empty_and_single,
+    ):
+        law(folder, 3)
