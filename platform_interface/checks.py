@@ -197,7 +197,7 @@ def _without_conflicts(table: Table, source: Source, tally: Tally) -> Table:
     least = np.fmin.reduceat(table.values, first, axis=1)
     greatest = np.fmax.reduceat(table.values, first, axis=1)
     clash = least < greatest
-    settled = {"drop": np.full_like(least, np.nan), "first": least, "last": greatest}.get(source.conflicts)
+    settled = {"drop": np.full_like(least, np.nan), "least": least, "greatest": greatest}.get(source.conflicts)
     if settled is None:
         known = ~np.isnan(table.values)
         total = np.add.reduceat(np.where(known, table.values, 0.0), first, axis=1)

@@ -47,7 +47,8 @@ def main(arguments: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        result = app(_without_launch(arguments), standalone_mode=False)
+        parser: Any = typer.main.get_command(app)  # calling `app` would put typer's own hook before ours
+        result = parser(_without_launch(arguments), standalone_mode=False)
         return result if isinstance(result, int) else DONE
     except typer.Exit as stop:
         return int(stop.exit_code)
@@ -72,10 +73,11 @@ def _failed(message: str, code: int) -> int:
 
 def _shown(error: TyperException, arguments: list[str]) -> str:
     """Return the parser's message without any argument that may hold a key."""
-    message = str(getattr(error, "message", error))
+    told = getattr(error, "format_message", None)  # str() of a missing option is empty
+    message = str(told() if told is not None else error)
     for argument in sorted(arguments, key=len, reverse=True):
         if any(sign in argument for sign in "{}[]\"'=") or len(argument) > 40:
-            message = message.replace(argument, "[argument]")
+            message = message.replace(argument, "[argument]").replace(repr(argument)[1:-1], "[argument]")
     return message
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from platform_interface.errors import PlatformError, UsageError
+from platform_interface.errors import LeaseError, UsageError
 from platform_interface.ingest_mapping import FileMapping, columns_of, read_mapping
 from platform_interface.platforms.base import Asset, Platform
 from platform_interface.table import Mask, Table, Times
@@ -86,7 +86,7 @@ def ingest(
     owner = f"ingest-{os.getpid()}-{uuid.uuid4().hex}"
     holder = platform.take_lease(asset, owner, _LEASE)
     if holder is not None:
-        raise PlatformError(f"{asset} is being computed ({holder}); wait for it and ingest again")
+        raise LeaseError(f"{asset} is being computed ({holder}); wait for it and ingest again")
     try:
         ledger = f"ingest/{_sha256(path, mapping)}"
         if platform.load_state(asset, ledger) and not again:
@@ -212,7 +212,7 @@ def _table(
                 f"{where}: column '{column}' ({sensor}) holds {data.type}, not numbers; is a header or a word in it?"
             )
         absent[row] = data.is_null().to_numpy()
-        values[row] = data.cast(pa.float64()).to_numpy()
+        values[row] = data.cast(pa.float64(), safe=False).to_numpy()
     result.add("values not finite", int((~np.isfinite(values) & ~absent).sum()))
     result.add("values absent", int(absent.sum()))
     table = Table(time, tuple(sensor for _, sensor, _ in columns), values, absent if absent.any() else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from platform_interface.errors import UsageError
 from platform_interface.manifest import Unit
 from platform_interface.settings import _zone
 from platform_interface.spelling import did_you_mean, faults_of
+from platform_interface.strict_json import parse
 from platform_interface.table import Times
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ class FileMapping(_Frozen):
             data = content.column(column)
             if pa.types.is_dictionary(data.type):
                 data = pc.cast(data, data.type.value_type)
-            content = content.filter(pc.equal(data, pa.scalar(wanted).cast(data.type)))
+            try:
+                content = content.filter(pc.equal(data, pa.scalar(wanted).cast(data.type)))
+            except pa.ArrowException:
+                raise UsageError(f"{where}: rows.{column}: the column holds {data.type}, and {wanted!r} is none") from None
         return content
 
     def times(self, content: pa.Table, where: str) -> Times:
@@ -117,7 +120,7 @@ class FileMapping(_Frozen):
     def _from_numbers(self, data: Any, where: str) -> Times:
         import pyarrow as pa
 
-        numbers = data.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        numbers = data.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         factor = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}[self.time.unit]
         begin = 0.0
         if self.time.start is not None:
@@ -173,11 +176,13 @@ def read_mapping(path: Path | None) -> FileMapping:
     if path is None:
         return FileMapping(asset=AssetStatement(positive_current="charge"))
     try:
-        return FileMapping.model_validate(json.loads(path.read_text(encoding="utf-8-sig")))
+        content = parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist (looked in {Path.cwd()})") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UsageError(path.name, [f"not JSON: {error}"]) from None
+    try:
+        return FileMapping.model_validate(content)
     except ValidationError as error:
         raise UsageError(path.name, faults_of(error, FileMapping)) from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from platform_interface.errors import UsageError
 from platform_interface.log import LOGGER, add_secret
 from platform_interface.spelling import faults_of
+from platform_interface.strict_json import parse
 
 #: The vendor's names of the same keys.
 VENDOR_NAMES = {
@@ -104,14 +104,11 @@ def _parse(argument: str, inline: bool, where: str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{argument} cannot be read: {type(error).__name__}") from None
     try:
-        content = json.loads(text)
-        deep = _too_deep(content)
-    except json.JSONDecodeError as error:
+        content = parse(text)
+    except ValueError as error:
         hint = " Put it in single quotes, so that the shell keeps the double ones." if inline else ""
-        raise UsageError(f"{where} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.{hint}") from None
-    except RecursionError:
-        deep = True
-    if deep:
+        raise UsageError(f"{where} is not JSON: {error}.{hint}") from None
+    if _too_deep(content):
         raise UsageError(f"{where} is not usable JSON: it is nested too deeply")
     if not isinstance(content, dict):
         raise UsageError(f"{where} must be one JSON object, not a {type(content).__name__}")

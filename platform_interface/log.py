@@ -14,9 +14,18 @@ _MASK = "[secret]"
 
 def add_secret(value: str) -> None:
     """Remember a value that must never be shown; words shorter than 4 characters are left alone."""
-    if len(value) >= 4:
-        _SECRETS.add(value)
-        _SECRETS.add(json.dumps(value)[1:-1])
+    if len(value.strip()) < 4:
+        return
+    forms = {value, value.strip()}
+    for _ in range(3):  # a text quoted in a message, in a traceback, in a report
+        forms |= {form for known in forms for form in _quoted(known)}
+    _SECRETS.update(forms)
+
+
+def _quoted(value: str) -> tuple[str, ...]:
+    """Return how a text looks in JSON, with and without ASCII only, and in Python's two kinds of quotes."""
+    texts = (json.dumps(value), json.dumps(value, ensure_ascii=False), repr(value), repr(f'"{value}')[1:])
+    return tuple(text[1:-1] for text in texts)
 
 
 def redact(text: str) -> str:

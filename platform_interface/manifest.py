@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from platform_interface import units
 from platform_interface.errors import UsageError
 from platform_interface.spelling import did_you_mean, faults_of
+from platform_interface.strict_json import parse
 from platform_interface.when import Seconds
 
 Quantity = Literal["current", "voltage", "cell_voltage", "temperature", "soc", "soh", "power", "other"]
@@ -121,12 +121,16 @@ class Manifest(_Frozen):
     version: Annotated[str, BeforeValidator(_version)] = Field(description="MAJOR.MINOR.PATCH of the model.")
     state_version: int = Field(1, ge=1, description="Raised when the carried state changes its form.")
     description: str = Field(min_length=1, description="One line for people.")
-    category: Literal["Performance", "Safety", "Health", "Efficiency", "Other"] = Field("Other", description="For lists.")
-    complexity: Literal["Simple", "Medium", "Advanced", "Expert"] = Field("Simple", description="For lists.")
-    computational_cost: Literal["Low", "Medium", "High"] = Field("Low", description="For lists.")
-    inputs: dict[str, Input] = Field(description="By logical name.", min_length=1)
-    outputs: dict[str, Output] = Field(description="By logical name.")
-    configuration: dict[str, Option] = Field(default_factory=dict, description="By name.")
+    category: Literal["Performance", "Safety", "Health", "Efficiency", "Other"] = Field(
+        "Other", description="What the model is about, shown by `list`."
+    )
+    complexity: Literal["Simple", "Medium", "Advanced", "Expert"] = Field(
+        "Simple", description="How much a user must know to read it."
+    )
+    computational_cost: Literal["Low", "Medium", "High"] = Field("Low", description="What a run of it costs.")
+    inputs: dict[str, Input] = Field(description="What the model reads, by logical name.", min_length=1)
+    outputs: dict[str, Output] = Field(description="What the model gives, by logical name.")
+    configuration: dict[str, Option] = Field(default_factory=dict, description="What the settings may change, by name.")
     vendor: bool = Field(False, exclude=True, description="Set on reading: a folder of the vendor's boilerplate.")
 
 
@@ -167,13 +171,14 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / "model.json"
     where = f"models/{folder.name}/model.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{where} is missing; `python entrypoint.py new-model {folder.name}` writes one") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UsageError(where, [f"not JSON: {error}"]) from None
     if not isinstance(content, dict):
         raise UsageError(where, ["a manifest is one JSON object"])
+    content.pop("$schema", None)  # names the schema to an editor
     vendor = "manifest_version" not in content and "state_version" not in content
     if vendor:
         from platform_interface.vendor import manifest_of_vendor

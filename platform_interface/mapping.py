@@ -31,7 +31,7 @@ class Source:
     sign: float
     valid_range: Range | None
     sentinels: tuple[float, ...]
-    conflicts: Literal["drop", "mean", "first", "last"]
+    conflicts: Literal["drop", "mean", "least", "greatest"]
     max_gap: float
     unit: str
     quantity: str
@@ -153,9 +153,12 @@ class Mapper:
         if producer is not None and producer[0] != model:
             computed[name] = producer
             return
+        if producer is not None:
+            self._missing(given, True, f"input '{name}' reads '{wanted}', the model's own output; carry it in self.state")
+            return
         names = expand(str(wanted), self.sensors)
         if not names:
-            hint = did_you_mean(str(wanted), [*self.sensors, *_arrays(self.sensors)])
+            hint = did_you_mean(str(wanted), _measured(self.sensors))
             text = f"input '{name}' reads sensor '{wanted}', which {self.asset.id} does not have{hint}"
             self._missing(given, stated, f"{_ended(text)} Set {where} in settings.json, or send the sensor.")
             return
@@ -250,5 +253,11 @@ def _ended(sentence: str) -> str:
     return sentence if sentence.endswith("?") else f"{sentence}."
 
 
-def _arrays(sensors: Mapping[str, Sensor]) -> set[str]:
-    return {name.rsplit("|", 1)[0] + "|*" for name in sensors if "|" in name}
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
+
+
+def _measured(sensors: Mapping[str, Sensor]) -> set[str]:
+    """Return the names that an input may read, an array once; outputs of models come and go, so they are no hint."""
+    names = [name for name, sensor in sensors.items() if not sensor.output]
+    return {name.rsplit("|", 1)[0] + "|*" if "|" in name else name for name in names}

@@ -100,7 +100,6 @@ class Model:
         """Say that one output is not computable in this window: the reason and the cheapest remedy."""
         self.refusals[output] = reason
 
-
     def alarm(
         self, name: str, start: pd.Timestamp, text: str, severity: str = "warning", end: pd.Timestamp | None = None
     ) -> None:

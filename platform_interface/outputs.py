@@ -6,6 +6,7 @@ more digits as text. Decimation is a deadband that also keeps the first sample o
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -61,7 +62,11 @@ def round9(values: Values) -> Values:
     digits = 8 - exponent
     usual = (digits >= 0) & (digits <= 22) & (size > 0)
     scale = np.where(usual, 10.0 ** np.clip(digits, 0, 22).astype(float), 1.0)
-    rounded = np.where(usual, np.rint(values * scale) / scale, values)
+    scaled = values * scale
+    whole = np.rint(scaled)
+    with np.errstate(invalid="ignore"):
+        usual &= np.abs(np.abs(scaled - whole) - 0.5) > 1e-6  # a product so near to a half may lie on its other side
+    rounded = np.where(usual, whole / scale, values)
     rest = ~usual & (size > 0) & np.isfinite(values)
     if rest.any():
         rounded[rest] = [float(f"{value:.9g}") for value in values[rest]]
@@ -104,16 +109,18 @@ def _deadband(values: Values, threshold: float, last: float, keep: Any) -> float
     A rising day is walked by bisection; both ways ask the very same comparison, so they agree.
     """
     if values.size and bool((values[1:] >= values[:-1]).all()) and values[0] >= last:
-        position = 0
-        while position < values.size:
-            goal = np.searchsorted(values, last + threshold, side="left")
-            position = int(max(goal, np.searchsorted(values, last, side="right")))
-            if position < values.size:
-                keep[position] = True
-                last = float(values[position])
+        rising, positions, position = values.tolist(), [], 0
+        while True:
+            high = last + threshold
+            position = bisect_left(rising, high, position) if high > last else bisect_right(rising, last, position)
+            if position == len(rising):
+                break
+            positions.append(position)
+            last = rising[position]
+        keep[positions] = True
         return last
     high, low = last + threshold, last - threshold
-    changes = np.flatnonzero(np.diff(values, prepend=np.inf))  # what repeats the sample before it is never kept
+    changes = np.flatnonzero(np.append(True, values[1:] != values[:-1]))  # what repeats the sample before it is never kept
     positions = []
     for position, value in zip(changes.tolist(), values[changes].tolist(), strict=True):
         if (value >= high or value <= low) and value != last:
@@ -165,6 +172,8 @@ def _column(name: str, output: Output, value: Any, window: tuple[int, int], resu
         result.notes.append(f"output '{name}' holds {block.dtype} values; a platform takes numbers, so it was left out")
         return None
     block = np.ascontiguousarray(np.atleast_2d(np.asarray(block, float).T))
+    if output.type == "pd.Series" and block.shape[0] != 1:
+        raise OutputError(f"output '{name}' has {block.shape[0]} columns; model.json says it is a pd.Series")
     if output.type == "pd.DataFrame" and output.columns and block.shape[0] != output.columns:
         raise OutputError(f"output '{name}' has {block.shape[0]} columns; model.json says {output.columns}")
     finite = np.isfinite(block).all(axis=0)

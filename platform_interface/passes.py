@@ -107,6 +107,7 @@ class Pass:
         self.evidence = SignEvidence()
         self.went_through: set[str] = set()
         self._alarms: dict[str, Any] | None = None
+        self._renewed = time.monotonic()
 
     def run(
         self, tracks: Sequence[Track], start: int, end: int, buckets: Sequence[Bucket], progress: Callable[[float], None]
@@ -243,6 +244,9 @@ class Pass:
 
     def _hold_lease(self) -> None:
         """Renew the lease before anything is written; stop when another run has it."""
+        if time.monotonic() - self._renewed < self.lease / 4:
+            return
+        self._renewed = time.monotonic()
         holder = self.platform.take_lease(self.asset, self.owner, self.lease)
         if holder is not None:
             raise LeaseError(f"the asset was taken over by {holder}; this run stops, nothing of it is lost or mixed")
@@ -258,7 +262,7 @@ class Pass:
     def sensor_reports(self) -> list[dict[str, Any]]:
         """Return what was found in each source."""
         return [
-            {"sensor": source.pattern, "unit": source.unit, "read_by": sorted(self.readers[source]),
+            {"sensor": source.pattern, "unit": source.unit, "quantity": source.quantity, "read_by": sorted(self.readers[source]),
              "max_gap_seconds": source.max_gap, **tally.as_dict()}
             for source, tally in self.tallies.items()
         ]  # fmt: skip

@@ -47,24 +47,24 @@ class ModelReport:
     inputs: dict[str, str] = field(default_factory=dict)
     input_hash: str = ""
     seconds: float = 0.0
-    repeats: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self._alike: dict[str, int] = {}
 
     def note(self, sentence: str) -> None:
         """Add a warning once; of many that differ in their figures only, the first few and a count."""
         if sentence in self.notes:
             return
         kind = re.sub(r"\d+", "#", sentence)
-        count = self.repeats[kind] = self.repeats.get(kind, 0) + 1
-        if count <= MOST_ALIKE:
+        self._alike[kind] = self._alike.get(kind, 0) + 1
+        more = self._alike[kind] - MOST_ALIKE
+        if more <= 0:
             self.notes.append(sentence)
-        else:
-            shown = f"{kind.split(':')[0]}: {count - MOST_ALIKE} more notes like those above"
-            self.notes = [
-                note
-                for note in self.notes
-                if not note.endswith("more notes like those above") or kind.split(":")[0] not in note
-            ]
-            self.notes.append(shown)
+            return
+        before = f"{more - 1} more like: {kind}"
+        if before in self.notes:
+            self.notes.remove(before)
+        self.notes.append(f"{more} more like: {kind}")
 
 
 @dataclass
@@ -93,7 +93,7 @@ class RunReport:
     run: str
     started: str
     platform: str
-    command: str
+    task: str
     settings: dict[str, Any] = field(default_factory=dict)
     assets: list[AssetReport] = field(default_factory=list)
     seconds: float = 0.0

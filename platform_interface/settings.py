@@ -6,7 +6,6 @@ Weakest first: manifest defaults < settings.json (`valueDev` beats `default` onl
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +15,7 @@ from platform_interface.errors import UsageError
 from platform_interface.launch import Launch, program_folder
 from platform_interface.manifest import Range, Unit
 from platform_interface.spelling import did_you_mean, faults_of
+from platform_interface.strict_json import parse
 from platform_interface.when import Seconds, instant
 
 TOP_LEVEL = ("name", "version", "main", "type", "category", "description", "parameters", "$schema")
@@ -91,7 +91,7 @@ class SensorFacts(_Frozen):
     max_gap: Seconds | None = Field(None, description="Longest interval that counts as operation. [s]")
     valid_range: Range | None = Field(None, description="Raw values outside never reach a model. [unit of the sensor]")
     sentinels: list[float] | None = Field(None, description="Raw values that mean 'no value'; replaces the usual ones.")
-    conflicts: Literal["drop", "mean", "first", "last"] = Field(
+    conflicts: Literal["drop", "mean", "least", "greatest"] = Field(
         "drop", description="What becomes of samples with one time and unequal values: none used, or the mean, least, greatest."
     )
 
@@ -186,10 +186,10 @@ def load_settings(path: Path, launch: Launch) -> Settings:
         With every fault, where it stands and the nearest name.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UsageError(f"{path} is missing; take the one of the repository") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UsageError(path.name, [f"not JSON: {error}"]) from None
     if not isinstance(content, dict) or not isinstance(content.get("parameters"), dict):
         raise UsageError(path.name, ["parameters: is missing; it holds execution, platform and models"])

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from platform_interface.log import redact
 from platform_interface.report import DONE, FAILED, NO_NEW_DATA, REFUSED, AssetReport, ModelReport, RunReport
+from platform_interface.when import span
 
 if TYPE_CHECKING:
     from platform_interface.ingest import Ingested
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 _STYLE = {DONE: "green", NO_NEW_DATA: "dim", REFUSED: "yellow", FAILED: "red"}
 _SHORT = {"ampere_hour": "Ah", "kilowatt_hour": "kWh", "dimensionless": "", "volt": "V", "ampere": "A", "degC": "°C",
-          "percent": "%", "millivolt": "mV", "watt_hour": "Wh", "second": "s", "ohm": "Ω", "milliohm": "mΩ"}  # fmt: skip
+          "percent": "%", "hour": "h", "watt": "W", "kilowatt": "kW", "millivolt": "mV", "watt_hour": "Wh", "second": "s",
+          "ohm": "Ω", "milliohm": "mΩ"}  # fmt: skip
 _MOST_LATEST = 4
 
 
@@ -79,7 +81,8 @@ def show_run(report: RunReport, path: Path, quiet: bool, log_format: str) -> Non
         out.print(Text(f"{number:>3} ", style="dim") + Text(redact(sentence), style=_STYLE.get(mark, "")))
     if report.nothing_new:
         out.print(Text("no new data", style="bold"))
-    out.print(f"{len(report.assets)} assets in {report.seconds:.1f} s. Report: {path}", soft_wrap=True)
+    count = len(report.assets)
+    out.print(f"{count} asset{'s' if count != 1 else ''} in {report.seconds:.1f} s. Report: {path}", soft_wrap=True)
 
 
 def _run_table(report: RunReport) -> Table:
@@ -123,9 +126,16 @@ def _of_asset(asset: AssetReport) -> list[tuple[str, str]]:
     found += [("", warning) for warning in asset.warnings]
     for sensor in asset.sensors:
         found += [("", warning) for warning in sensor["warnings"]]
-        if sensor["dirt"]:
-            counts = ", ".join(f"{count:,} {kind}" for kind, count in sensor["dirt"].items())
-            found.append(("", f"{sensor['sensor']}: {counts} of {sensor['rows']:,} rows"))
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in sensor["dirt"].items())
+        gaps = f"{sensor['gaps']:,} gap{'s' if sensor['gaps'] != 1 else ''} longer than {span(sensor['max_gap_seconds'])}"
+        parts = [f"{counts} of {sensor['rows']:,} rows"] if counts else []
+        parts += (
+            [f"{gaps}, {span(sensor['gap_seconds'])} in all, count as nothing"]
+            if sensor["gaps"] and sensor["quantity"] == "current"
+            else []
+        )
+        if parts:
+            found.append(("", f"{sensor['sensor']}: {'; '.join(parts)}"))
     found += [("", f"{name}: {count} samples from the future are kept apart") for name, count in asset.quarantined.items()]
     return found
 

@@ -211,4 +211,3 @@ def law_6_empty_and_single(folder: Path, seed: int) -> None:
         site.put(*rows)
         site.run([folder.name], FAR, max_values=1)
         assert_same(site.contents([folder.name]), wanted, "one sample a window")
-

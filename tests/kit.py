@@ -66,7 +66,11 @@ class Site:
             {
                 **self.tree,
                 "platform": {"store": str(self.folder), "reports": str(self.folder)},
-                "execution": {"enabled_models": list(models), "plugin_folders": [str(folder) for folder in FOLDERS], **execution},
+                "execution": {
+                    "enabled_models": list(models),
+                    "plugin_folders": [str(folder) for folder in FOLDERS],
+                    **execution,
+                },
             }
         )
 

@@ -36,7 +36,9 @@ def a_day(start_hour: float = 0.0, hours: float = 24.0, amperes: float = 50.0, s
     time = seconds(*np.arange(start_hour * 3600, (start_hour + hours) * 3600, step))
     n = time.size
     wave = np.sin(np.arange(n) / 97.0)
-    return pack(time, current=amperes * np.sign(wave), soc=0.5 + 0.3 * wave, voltage=np.full(n, 50.0), temperature=25 + 5 * wave)
+    return pack(
+        time, current=amperes * np.sign(wave), soc=0.5 + 0.3 * wave, voltage=np.full(n, 50.0), temperature=25 + 5 * wave
+    )
 
 
 def at(hour: float) -> int:
@@ -100,7 +102,9 @@ def test_a_changed_configuration_is_refused_with_its_remedy_and_full_computes_it
     report = site.run(["eq_cycles"], FAR)
     model = site.model(report, "eq_cycles")
     assert (model.status, report.failed) == ("refused", False)
-    assert model.reason.startswith("configuration changed since 2026-01-01T23:59:00.001Z") and "compute_type full" in model.reason
+    assert (
+        model.reason.startswith("configuration changed since 2026-01-01T23:59:00.001Z") and "compute_type full" in model.reason
+    )
     site.run(["eq_cycles"], FAR, compute_type="full")
     changed = site.contents(["eq_cycles"])
     fresh = Site(site.folder / "fresh", {"Capacity": 100.0}, site.tree)
@@ -247,7 +251,7 @@ def test_an_alarm_that_late_data_no_longer_support_is_withdrawn_and_stays(site):
     time = seconds(*range(0, 36_000, 600))
     current = np.where((time >= at(4)) & (time < at(5)), 50.0, 10.0)
     rows = pack(time, current=current)
-    site.tree = {"sensors": {"Current": {"max_gap": "1h", "conflicts": "first"}}}
+    site.tree = {"sensors": {"Current": {"max_gap": "1h", "conflicts": "least"}}}
     site.put(rows)
     site.run(["alarming"], FAR)
     (alarm,) = site.platform.alarms(ASSET)
@@ -262,7 +266,7 @@ def test_an_alarm_whose_clearing_is_no_longer_supported_is_open_again(site):
     time = seconds(*range(0, 36_000, 600))
     rows = pack(time, current=np.where(time >= at(4), 50.0, 10.0))
     back = pack(seconds(5 * 3600 + 60), current=[10.0])
-    site.tree = {"sensors": {"Current": {"conflicts": "last"}}}
+    site.tree = {"sensors": {"Current": {"conflicts": "greatest"}}}
     site.put(rows.part(time < at(5)))
     site.run(["alarming"], at(5))
     site.put(rows.part(time >= at(5)), back)

@@ -25,6 +25,8 @@ TOTALS = (
     "stress_weighted_cycles",
 )
 ENERGIES = ("charged_energy", "discharged_energy", "energy_throughput")
+#: SOC that must have moved in gaps before it is worth a note. [1]
+UNSEEN = 0.05
 RAINFLOW = ("rainflow_cycles", "rainflow_equivalent_cycles", "rainflow_histogram")
 
 
@@ -191,6 +193,7 @@ class EquivalentCycles(Model):
             data.max_gap.get("soc", data.max_gap["current"]), limits,
         )  # fmt: skip
         self._note_jumps(soc.index[jump != 0.0], jump[jump != 0.0])
+        self._note_unseen(_after(last.get("time"), time), _after(last.get("value"), level), data)
         carried = rainflow.RainflowState(**self.state["rainflow"])
         state, counted = rainflow.count(level + offset, carried, self.config["rainflow_depth_gate"])
         self.state["rainflow"] = asdict(state)
@@ -209,6 +212,17 @@ class EquivalentCycles(Model):
             self.note(
                 f"rainflow: {len(jumps)} SOC jumps that no current explains (recalibration of the BMS) "
                 f"are not counted as cycles: {shown}{more}."
+            )
+
+    def _note_unseen(self, time: TimeArray, level: FloatArray, data: ModelInput) -> None:
+        """Say what moved while nothing was logged: the throughput cannot know of it."""
+        step = np.diff(level)[np.diff(time) > 1000 * data.max_gap["current"]]
+        rise, fall = float(step[step > 0].sum()), float(-step[step < 0].sum())
+        if rise + fall >= UNSEEN:
+            self.note(
+                f"while nothing was logged, SOC rose by {rise:.0%} and fell by {fall:.0%} in all: about "
+                f"{rise * data['capacity']:.4g} Ah charged and {fall * data['capacity']:.4g} Ah discharged are in no throughput, "
+                "which is a lower bound. Log the current at those times too, or set max_gap if the logger sends changes only."
             )
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ class LocalPlatform:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._kept = threading.local()  # a connection belongs to one thread
 
     def describe(self) -> str:
         """Say what and where this platform is."""
@@ -50,7 +52,10 @@ class LocalPlatform:
         if not path.exists():
             known = self._ids()
             raise PlatformError(f"asset '{asset}' is not in {self.folder}{did_you_mean(asset, known)}")
-        return AssetFile(path)
+        kept: dict[str, AssetFile] = self._kept.__dict__
+        if asset not in kept:
+            kept[asset] = AssetFile(path)
+        return kept[asset]
 
     def _ids(self) -> list[str]:
         return sorted(path.parent.name for path in self.folder.glob(f"*/{_DATABASE}"))
@@ -121,7 +126,9 @@ class LocalPlatform:
 
     def save_asset(self, asset: Asset) -> None:
         """Create an asset or change it."""
-        AssetFile(self.folder / _checked(asset.id) / _DATABASE, create=True).save_asset(asset)
+        file = AssetFile(self.folder / _checked(asset.id) / _DATABASE, create=True)
+        file.save_asset(asset)
+        file.close()
 
     def alarms(self, asset: str) -> list[dict[str, Any]]:
         """Return every alarm ever raised."""
@@ -149,13 +156,13 @@ class LocalPlatform:
 
     def forget(self, asset: str) -> None:
         """Delete an asset with everything it has."""
-        self._file(asset)
+        self._file(asset).close()
         shutil.rmtree(self.folder / _checked(asset))
 
 
 def _checked(asset: str) -> str:
     """Return the id; it becomes a folder name, so it may hold no path."""
-    if not _ID.match(asset) or asset.endswith((".", " ")):
+    if not _ID.fullmatch(asset) or asset.endswith((".", " ")):
         raise PlatformError(
             f"{asset!r} cannot be an asset id here: 1 to 100 letters, digits, spaces, '.', '_' or '-', a letter or digit first"
         )

@@ -25,7 +25,7 @@ create table if not exists lease (id integer primary key check (id = 1), owner t
 
 
 class AssetFile:
-    """The SQLite file of one asset. A connection a call: nothing is held open between processes.
+    """The SQLite file of one asset, for one thread. The connection is kept: opening and closing cost more than asking.
 
     Parameters
     ----------
@@ -35,21 +35,34 @@ class AssetFile:
 
     def __init__(self, path: Path, create: bool = False) -> None:
         self.path = path
-        if create and not path.exists():
+        self._database: sqlite3.Connection | None = None
+        self._inode = 0
+        if create:
             path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
             with self._open() as database:
                 database.executescript(_SCHEMA)
 
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection; a new one when the asset was forgotten and made again."""
         try:
-            database = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-            try:
-                database.execute("pragma journal_mode=wal")
-                database.execute("pragma synchronous=full")
-                yield database
-            finally:
-                database.close()
+            inode = self.path.stat().st_ino
+            if self._database is None or inode != self._inode:
+                self.close()
+                self._database = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+                self._database.execute("pragma journal_mode=wal")
+                self._database.execute("pragma synchronous=full")
+                self._inode = inode
+            yield self._database
+        except OSError as error:
+            raise PlatformError(f"{self.path} is gone: {error.strerror}") from None
         except sqlite3.Error as error:
             raise PlatformError(f"{self.path}: {error}. Is the disk full, or the folder read-only?") from None
 

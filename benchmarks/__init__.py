@@ -1,0 +1,1 @@
+"""What `make bench` runs: ratios against peers, taken in one run; never asserted."""

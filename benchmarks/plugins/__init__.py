@@ -1,0 +1,1 @@
+"""Plugins that only the benchmarks run, loaded through `execution.plugin_folders`."""

@@ -1,0 +1,1 @@
+"""Lowest and highest cell voltage, and their spread."""
