@@ -137,7 +137,7 @@ def _of_asset(asset: AssetReport) -> list[tuple[str, str]]:
         if parts:
             found.append(("", f"{sensor['sensor']}: {'; '.join(parts)}"))
     found += [("", f"{name}: {count} samples from the future are kept apart") for name, count in asset.quarantined.items()]
-    return found
+    return list(dict.fromkeys(found))  # two models may read one sensor with other limits, and find the same
 
 
 def _sentences(report: RunReport) -> list[tuple[str, str]]:
