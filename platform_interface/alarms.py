@@ -23,6 +23,8 @@ def records_of(raised: Sequence[Mapping[str, Any]], model: str, window: Window) 
     """
     found: dict[str, dict[str, Any]] = {}
     for alarm in raised:
+        if not (isinstance(alarm["name"], str) and isinstance(alarm["text"], str)):
+            raise OutputError("an alarm's name and text are str")
         if alarm["severity"] not in SEVERITIES:
             raise OutputError(f"alarm '{alarm['name']}': severity '{alarm['severity']}' is none of {', '.join(SEVERITIES)}")
         start = _milliseconds(alarm["start"])
@@ -35,7 +37,7 @@ def records_of(raised: Sequence[Mapping[str, Any]], model: str, window: Window) 
         key = f"{model}/{alarm['name']}/{start}"
         found[key] = {
             "key": key, "model": model, "name": alarm["name"], "severity": alarm["severity"], "text": alarm["text"],
-            "start": start, "end": end, "status": ACTIVE if end is None else CLEARED,
+            "start": start, "end": end, "status": ACTIVE if end is None else CLEARED, "seen": window[1] - 1,
         }  # fmt: skip
     return found
 
@@ -62,11 +64,16 @@ def changes(
     def computed(instant: int | None) -> bool:
         return instant is not None and instant >= start and (end is None or instant < end)
 
+    # `seen`, the end of the window that raised it, tells when an alarm that began earlier must have come up again
+    for key, record in raised.items():
+        old_seen = known.get(key, {}).get("seen", start)
+        if old_seen < start:  # raised by an earlier window, and only cleared by this one
+            record["seen"] = old_seen
     found = [record for key, record in raised.items() if dict(known.get(key, {})) != record]
     for key, old in known.items():
         if old["model"] != model or key in raised or old["status"] == WITHDRAWN:
             continue
-        if computed(old["start"]):
+        if computed(old["start"]) or computed(old["seen"]):
             found.append({**old, "status": WITHDRAWN})
         elif computed(old["end"]):
             found.append({**old, "end": None, "status": ACTIVE})

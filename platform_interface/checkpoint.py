@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from platform_interface.errors import ModelError, PlatformError
+from platform_interface.errors import ModelError
 from platform_interface.fingerprint import Piece
 from platform_interface.platforms.base import Platform
 from platform_interface.when import DAY, day_of
@@ -36,6 +36,10 @@ class Checkpoint:
         The model's own.
     carry : dict
         The framework's: last samples, unit counts, decimation, seeds.
+    digest : str
+        Chained hash of the settings and the input that led here.
+    producers : dict
+        Digest of each model that this one reads from, at the same instant.
     """
 
     end: int
@@ -45,6 +49,8 @@ class Checkpoint:
     plan: dict[str, str]
     state: dict[str, Any] = field(default_factory=dict)
     carry: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
+    producers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -65,6 +71,8 @@ class History:
     model: str
     checkpoints: dict[int, Checkpoint] = field(default_factory=dict)
     days: dict[int, Day] = field(default_factory=dict)
+    damaged: dict[str, str | None] = field(default_factory=dict)
+    fault: str = ""
 
     @property
     def watermark(self) -> int | None:
@@ -146,24 +154,19 @@ def worth_keeping(ends: Iterable[int], watermark: int, lookback: float) -> set[i
 
 
 def load_history(platform: Platform, asset: str, model: str) -> History:
-    """Read checkpoints and fingerprints of one model.
-
-    Raises
-    ------
-    PlatformError
-        What is saved cannot be read.
-    """
+    """Read checkpoints and fingerprints of one model; what cannot be read is its `fault`, for a full run to mend."""
     history = History(model)
+    saved = {**platform.load_state(asset, f"checkpoint/{model}/"), **platform.load_state(asset, f"fingerprint/{model}/")}
     try:
-        for key, text in platform.load_state(asset, f"checkpoint/{model}/").items():
-            history.checkpoints[int(key.rsplit("/", 1)[1])] = Checkpoint(**json.loads(text))
-        for key, text in platform.load_state(asset, f"fingerprint/{model}/").items():
+        for key, text in saved.items():
+            kind, _, instant = key.split("/")
             content = json.loads(text)
-            history.days[int(key.rsplit("/", 1)[1])] = Day([Piece(*p) for p in content["pieces"]], content["token"])
+            if kind == "checkpoint":
+                history.checkpoints[int(instant)] = Checkpoint(**content)
+            else:
+                history.days[int(instant)] = Day([Piece(*piece) for piece in content["pieces"]], content["token"])
     except (ValueError, TypeError, KeyError) as error:
-        raise PlatformError(
-            f"the saved state of {model} on {asset} cannot be read ({error}). Run with compute_type full to compute it anew."
-        ) from None
+        return History(model, damaged=dict.fromkeys(saved), fault=f"its saved state cannot be read ({error})")
     return history
 
 
@@ -171,6 +174,7 @@ def erased(history: History) -> dict[str, str | None]:
     """Return the changes that forget a model's whole past."""
     changes: dict[str, str | None] = {_checkpoint_key(history.model, end): None for end in history.checkpoints}
     changes.update({_day_key(history.model, day): None for day in history.days})
+    changes.update(history.damaged)
     history.checkpoints.clear()
     history.days.clear()
     return changes
@@ -185,7 +189,10 @@ def _day_key(model: str, day: int) -> str:
 
 
 def _strict_json(content: dict[str, Any], model: str) -> str:
-    fault = fault_in_state(content["state"])
+    try:
+        fault = fault_in_state(content["state"])
+    except RecursionError:
+        fault = "the state holds itself, or is nested too deeply"
     if fault:
         raise ModelError(f"{model}: {fault}")
     return json.dumps(content, allow_nan=False, separators=(",", ":"))

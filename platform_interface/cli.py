@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,8 +21,13 @@ if TYPE_CHECKING:
     from platform_interface.settings import Settings
 
 DONE, HANDLED, WRONG = 0, 1, 2
+COMMANDS = ("run", "check", "list", "validate", "new-model", "ingest", "forget")
 #: Commands whose argument may be the file of a launch; inline JSON is taken from any.
 TAKES_A_FILE = ("run", "check", "list")
+
+_MAY_HOLD_A_KEY = re.compile(r"[{}:\"]|key|token|secret|password", re.IGNORECASE)
+#: Words that can be no key: options, commands, names, files.
+_PLAIN = re.compile(r"-{0,2}[A-Za-z][a-z]*([-_.][a-z0-9]+)*")
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -64,6 +71,8 @@ def main(arguments: list[str]) -> int:
         return _failed("stopped; what was computed is kept, run again to go on", HANDLED)
     except BrokenPipeError:
         return HANDLED
+    except OSError as error:
+        return _failed(f"{error.filename or 'a file'}: {error.strerror}. Check the path and the rights on it.", WRONG)
 
 
 def _failed(message: str, code: int) -> int:
@@ -72,12 +81,15 @@ def _failed(message: str, code: int) -> int:
 
 
 def _shown(error: TyperException, arguments: list[str]) -> str:
-    """Return the parser's message without any argument that may hold a key."""
+    """Return the parser's message; nothing of what was typed when a key may be in it."""
+    if any(_MAY_HOLD_A_KEY.search(argument) for argument in arguments):
+        return "the arguments are not understood, and are not shown: a key may be among them. Put inline JSON in single quotes."
     told = getattr(error, "format_message", None)  # str() of a missing option is empty
     message = str(told() if told is not None else error)
     for argument in sorted(arguments, key=len, reverse=True):
-        if any(sign in argument for sign in "{}[]\"'=") or len(argument) > 40:
-            message = message.replace(argument, "[argument]").replace(repr(argument)[1:-1], "[argument]")
+        if not _PLAIN.fullmatch(argument):
+            for form in (repr(argument), argument):
+                message = message.replace(form, "[argument]")
     return message
 
 
@@ -85,7 +97,7 @@ def _without_launch(arguments: list[str]) -> list[str]:
     """Take the launch out of the arguments; the command parser would echo what it cannot read."""
     _Taken.argument = None
     first = arguments[0] if arguments else "-"
-    command = "run" if first.startswith("-") or is_launch_argument(first) else first
+    command = "run" if first.startswith("-") or (first not in COMMANDS and is_launch_argument(first)) else first
     rest: list[str] = []
     for argument in arguments:
         may_be_file = command in TAKES_A_FILE and not argument.startswith("-")
@@ -218,11 +230,15 @@ def forget(
     from platform_interface.platforms import connect
 
     platform = connect(launch, settings)
-    known = platform.assets([asset], "")[0]
-    if not yes and not typer.confirm(f"Delete {known.id} with everything it has, for good?"):
+    if not yes and not typer.confirm(f"Delete {asset} with everything it has, for good?"):
         print("nothing was deleted")
         return DONE
-    holder = platform.take_lease(asset, "forget", 60.0)
+    try:
+        holder = platform.take_lease(asset, "forget", 60.0)
+    except PlatformError as error:
+        if not isinstance(error.__context__, sqlite3.Error):
+            raise
+        holder = None  # its file is damaged: all the more reason to let it go
     if holder is not None:
         raise LeaseError(f"{asset} is being computed ({holder}); nothing was deleted. Wait for it.")
     platform.forget(asset)

@@ -25,7 +25,7 @@ _JUMP = 0.05
 class SignEvidence:
     """Votes for and against the stated sign of one asset's current, over a run."""
 
-    votes: dict[str, list[int]] = field(default_factory=dict)
+    votes: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     full_scale: dict[str, float] = field(default_factory=dict)
 
     def add(self, sources: Mapping[str, Source], cleaned: Mapping[str, Clean]) -> None:
@@ -45,15 +45,14 @@ class SignEvidence:
                 self.full_scale[key] = max(self.full_scale.get(key, 0.0), float(other.values[0].max()))
 
     def _vote(self, current: str, other: str, agree: int, against: int) -> None:
-        votes = self.votes.setdefault(f"{current}\n{other}", [0, 0])
+        votes = self.votes.setdefault((current, other), [0, 0])
         votes[0] += agree
         votes[1] += against
 
     def warnings(self, asset: str) -> list[str]:
         """Say what the steps contradict."""
         found = []
-        for key, (agree, against) in self.votes.items():
-            current, other = key.split("\n")
+        for (current, other), (agree, against) in self.votes.items():
             if agree + against >= EVIDENCE and against > 4 * agree:
                 found.append(
                     f"'{other}' moves against '{current}' in {against} of {agree + against} steps: the sign of the current is "

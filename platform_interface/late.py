@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from platform_interface.checkpoint import Day, History
 from platform_interface.fingerprint import Piece, combined, ordered, pieces
 from platform_interface.mapping import Source
 from platform_interface.platforms.base import Bucket, Platform
-from platform_interface.table import Table, joined
+from platform_interface.quarantine import NONE, Held, without
+from platform_interface.table import tables_of
 
 #: More pieces than this on one day are joined when the day is looked at anyway.
 MANY = 24
@@ -24,48 +25,28 @@ class Lateness:
     ----------
     instant : int or None
         Earliest stretch within the look-back whose samples differ: computed again from there. [ms UTC]
-    too_late : int
-        Samples more (or fewer) than were computed, in stretches older than the look-back.
-    oldest : int or None
-        Start of the earliest such stretch. [ms UTC]
+    too_late : list of (int, int)
+        Stretches older than the look-back that differ: start [ms UTC], and by how many samples.
+    arrived : int
+        Samples more than were computed, within the look-back.
     """
 
     instant: int | None = None
-    too_late: int = 0
-    oldest: int | None = None
+    too_late: list[tuple[int, int]] = field(default_factory=list)
     arrived: int = 0
 
 
-def tables_of(source: Source, tables: Sequence[Table]) -> Table:
-    """Return the samples of one source out of what was read; elements on several time bases are laid together."""
-    parts = [table.select(tuple(n for n in table.names if n in source.names)) for table in tables]
-    parts = [part for part in parts if part.names]
-    if len(parts) == 1 and set(parts[0].names) == set(source.names):
-        return parts[0].select(source.names)
-    return joined(parts, source.names)
-
-
 def fingerprint(
-    platform: Platform, asset: str, sources: Mapping[str, Source], quarantine: Mapping[str, set[int]], start: int, end: int
+    platform: Platform, asset: str, sources: Mapping[str, Source], quarantine: Mapping[str, Held], start: int, end: int
 ) -> list[Piece]:
     """Read a stretch and fingerprint it, as a window over it would have."""
     names = sorted({name for source in sources.values() for name in source.names})
     tables = platform.read(asset, names, start, end)
     parts = []
     for name, source in sorted(sources.items()):
-        table = without(tables_of(source, tables), quarantine.get(source.pattern, set()))
+        table = without(tables_of(source.names, tables), quarantine.get(source.pattern, NONE))
         parts.append((name, pieces(ordered(table).table, start, end)))
     return combined(parts, start, end)
-
-
-def without(table: Table, times: set[int]) -> Table:
-    """Return the table without the samples at these times."""
-    if not times or not table.time.size:
-        return table
-    import numpy as np
-
-    kept = ~np.isin(table.time, np.fromiter(times, np.int64, len(times)))
-    return table if kept.all() else table.rows(kept)
 
 
 class Examination:
@@ -85,7 +66,7 @@ class Examination:
 
     def __init__(
         self, platform: Platform, asset: str, sources: Mapping[str, Source], history: History,
-        quarantine: Mapping[str, set[int]],
+        quarantine: Mapping[str, Held],
     ) -> None:  # fmt: skip
         self.platform = platform
         self.asset = asset
@@ -123,8 +104,7 @@ class Examination:
             differs = True
             arrived = sum(p.count for p in now) - sum(count for count, _ in before)
             if high <= horizon:
-                found.too_late += max(1, abs(arrived))
-                found.oldest = low if found.oldest is None else min(found.oldest, low)
+                found.too_late.append((low, max(1, abs(arrived))))
             else:
                 found.arrived += arrived
                 found.instant = low if found.instant is None else min(found.instant, low)

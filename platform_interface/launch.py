@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from platform_interface.log import LOGGER, add_secret
 from platform_interface.spelling import faults_of
 from platform_interface.strict_json import parse
 
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 #: The vendor's names of the same keys.
 VENDOR_NAMES = {
     "altergoProgramTaskId": "programTaskId",
@@ -131,7 +133,8 @@ def _resolve_secrets(merged: dict[str, Any], faults: list[str]) -> None:
         name = key.removeprefix("env:")
         value = os.environ.get(name)
         if not value:
-            faults.append(f"userApiKey: the environment variable {name} is not set; set it, or write the key here")
+            shown = name if _VARIABLE.fullmatch(name) else "that it names"  # somebody may have written the key itself there
+            faults.append(f"userApiKey: the environment variable {shown} is not set; set it, or write the key here")
             value = ""
         merged["userApiKey"] = value
     if isinstance(merged.get("userApiKey"), str):

@@ -95,6 +95,12 @@ def configuration_of(manifest: Manifest, settings: ModelSettings) -> dict[str, A
     return {**{name: option.default for name, option in manifest.configuration.items()}, **settings.configuration}
 
 
+def wanted_by(name: str, given: Input, settings: ModelSettings) -> Any:
+    """Return what an input reads: as the settings say, else the manifest, else the name that any site would give."""
+    usual = given.sensor or site_name(name) + ("|*" if given.type == "pd.DataFrame" else "")
+    return settings.inputs.get(name, usual)
+
+
 def expand(pattern: str, sensors: Mapping[str, Sensor]) -> tuple[str, ...]:
     """Return the sensors of a name, or of ``"Name|*"`` in numeric order."""
     if not pattern.endswith("|*"):
@@ -125,7 +131,7 @@ class Mapper:
         parameters: dict[str, Any] = {}
         seeds: dict[str, str] = {}
         for name, given in manifest.inputs.items():
-            wanted = settings.inputs.get(name, given.sensor or site_name(name) + ("|*" if given.type == "pd.DataFrame" else ""))
+            wanted = wanted_by(name, given, settings)
             stated = name in settings.inputs
             if given.initialisation_value is not None:
                 seeds[name] = given.initialisation_value
@@ -157,6 +163,10 @@ class Mapper:
             self._missing(given, True, f"input '{name}' reads '{wanted}', the model's own output; carry it in self.state")
             return
         names = expand(str(wanted), self.sensors)
+        if any(self.sensors[each].output for each in names):
+            text = f"input '{name}' reads '{wanted}', the output of a model that is not enabled: what the platform has of it is decimated"
+            self._missing(given, True, f"{text}. Enable that model in execution.enabled_models.")
+            return
         if not names:
             hint = did_you_mean(str(wanted), _measured(self.sensors))
             text = f"input '{name}' reads sensor '{wanted}', which {self.asset.id} does not have{hint}"
@@ -170,7 +180,7 @@ class Mapper:
             sources[name] = source
 
     def _source(self, pattern: str, names: tuple[str, ...], given: Input, where: str) -> Source | None:
-        facts = self.facts.sensors.get(pattern) or self.facts.sensors.get(names[0]) or SensorFacts()
+        facts = self.facts.sensors.get(pattern, SensorFacts())
         unit = facts.unit or self.sensors[names[0]].unit
         if not unit:
             self._missing(given, True, f"the unit of sensor '{pattern}' is not known. State it: sensors.'{pattern}'.unit")
@@ -233,7 +243,7 @@ class Mapper:
             return
         try:
             number = float(replace(_PLAIN, conversion=units.conversion(unit, given.unit)).convert(float(value)))
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, TypeError) as error:
             self._missing(given, True, f"parameter '{wanted}' ({where}): {error}")
             return
         low, high = given.valid_range or (float("-inf"), float("inf"))

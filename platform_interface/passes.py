@@ -18,16 +18,16 @@ from platform_interface.checks import Clean, Tally, clean
 from platform_interface.contradictions import SignEvidence
 from platform_interface.errors import LeaseError, ModelError
 from platform_interface.fingerprint import Ordered, Piece, combined, ordered, pieces
-from platform_interface.late import tables_of, without
 from platform_interface.mapping import Source
 from platform_interface.model import registered
 from platform_interface.outputs import Column
 from platform_interface.platforms.base import Bucket, Platform
+from platform_interface.quarantine import NONE, Held, without
 from platform_interface.report import ModelReport
 from platform_interface.settings import Execution
 from platform_interface.start import Track
 from platform_interface.step import Given, Outcome, run_step
-from platform_interface.table import Table
+from platform_interface.table import Table, empty, tables_of
 from platform_interface.when import text
 from platform_interface.window import Window, windows
 
@@ -35,7 +35,7 @@ from platform_interface.window import Window, windows
 class Shared:
     """What the models of one window have in common: raw samples are read, ordered, hashed and cleaned once."""
 
-    def __init__(self, tables: Sequence[Table], window: Window, quarantine: Mapping[str, set[int]]) -> None:
+    def __init__(self, tables: Sequence[Table], window: Window, quarantine: Mapping[str, Held]) -> None:
         self.tables = tables
         self.window = window
         self.quarantine = quarantine
@@ -46,7 +46,7 @@ class Shared:
     def ordered(self, source: Source) -> Ordered:
         """Return the source's raw samples of the window and its look-back, in canonical order."""
         if source.names not in self._ordered:
-            table = without(tables_of(source, self.tables), self.quarantine.get(source.pattern, set()))
+            table = without(tables_of(source.names, self.tables), self.quarantine.get(source.pattern, NONE))
             self._ordered[source.names] = ordered(table)
         return self._ordered[source.names]
 
@@ -94,7 +94,7 @@ class Pass:
     """
 
     def __init__(
-        self, platform: Platform, asset: str, owner: str, execution: Execution, quarantine: Mapping[str, set[int]], lease: float
+        self, platform: Platform, asset: str, owner: str, execution: Execution, quarantine: Mapping[str, Held], lease: float
     ) -> None:
         self.platform = platform
         self.asset = asset
@@ -106,6 +106,7 @@ class Pass:
         self.readers: dict[Source, set[str]] = {}
         self.evidence = SignEvidence()
         self.went_through: set[str] = set()
+        self.digests: dict[str, str] = {}
         self._alarms: dict[str, Any] | None = None
         self._renewed = time.monotonic()
 
@@ -146,6 +147,8 @@ class Pass:
             outcome = self._step(track, shared, computed)
             if outcome is not None and outcome.prepared is not None:
                 changes.update(self._commit(track, outcome, shared, window, last, tokens))
+            if not track.alive:
+                self._clear_unsupported(track, window[0])
             track.report.seconds = round(track.report.seconds + time.perf_counter() - began, 4)
         if self.execution.upload_output and changes:
             self.platform.save_state(self.asset, changes, self.owner)
@@ -163,10 +166,9 @@ class Pass:
             return None
         carry = {} if latest is None else latest.carry
         state = {} if latest is None else latest.state
-        if track.migrated is not None:
-            state, track.migrated = dict(track.migrated), None
+        version = plan.manifest.state_version if latest is None else latest.state_version
         given, checks = self._given(track, shared, carry, computed)
-        outcome = run_step(registered(plan.name), plan, given, state, {**carry, "checks": checks})
+        outcome = run_step(registered(plan.name), plan, given, state, {**carry, "checks": checks}, version)
         _take_over(track.report, outcome)
         if outcome.failed:
             track.stop(status.FAILED, outcome.failed)
@@ -226,8 +228,10 @@ class Pass:
         }
         manifest = plan.manifest
         checkpoint = Checkpoint(
-            window[1], track.origin, manifest.version, manifest.state_version, plan.hashes, outcome.state, outcome.carry
-        )
+            window[1], track.origin, manifest.version, manifest.state_version, plan.hashes, outcome.state, outcome.carry,
+            _chained(track, covered), {name: self.digests[name] for name in sorted(track.upstream)},
+        )  # fmt: skip
+        self.digests[plan.name] = checkpoint.digest
         try:
             changes = track.history.advanced(checkpoint, covered, tokens, self.execution.lookback)
         except ModelError as error:
@@ -241,6 +245,14 @@ class Pass:
             self._save_alarms(plan.name, outcome, window[0], None if last else window[1])
         _account(track.report, window, covered, outcome)
         return changes
+
+    def _clear_unsupported(self, track: Track, start: int) -> None:
+        """Take away what the platform still has behind the point at which a model stopped: no checkpoint stands for it."""
+        if self.execution.upload_output:
+            self._hold_lease()
+            known = self.platform.sensors(self.asset)
+            if any(name in known for name in track.plan.outputs.values()):
+                self.platform.replace(self.asset, f"model.{track.plan.name}", start, None, empty(()), {})
 
     def _hold_lease(self) -> None:
         """Renew the lease before anything is written; stop when another run has it."""
@@ -285,6 +297,16 @@ def _account(report: ModelReport, window: Window, covered: Sequence[Piece], outc
     for piece in covered:
         digest.update(f"{piece.count}:{piece.digest}".encode())
     report.input_hash = digest.hexdigest()
+
+
+def _chained(track: Track, covered: Sequence[Piece]) -> str:
+    """Return the hash of everything that led to a checkpoint: of the one before, of settings, of input."""
+    before = track.history.latest
+    digest = hashlib.blake2b((before.digest if before else "").encode(), digest_size=16)
+    digest.update(json.dumps(track.plan.hashes, sort_keys=True).encode())
+    for piece in covered:
+        digest.update(f"{piece.count}:{piece.digest}".encode())
+    return digest.hexdigest()
 
 
 def _no_samples() -> tuple[Column, str]:

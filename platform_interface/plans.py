@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
+import importlib.util
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
+from platform_interface import units
 from platform_interface.errors import TwinError, UsageError
 from platform_interface.launch import program_folder
 from platform_interface.manifest import Manifest, discover, read_manifest
-from platform_interface.mapping import Mapper, Plan, output_names
+from platform_interface.mapping import Mapper, Plan, output_names, wanted_by
 from platform_interface.model import Model, registered
-from platform_interface.platforms.base import Asset
-from platform_interface.report import AssetReport
+from platform_interface.platforms.base import Asset, Sensor
 from platform_interface.settings import ModelSettings, Settings
 from platform_interface.spelling import did_you_mean
 
@@ -93,18 +96,38 @@ def import_plugin(name: str, folder: Path) -> type[Model]:
     """
     if str(program_folder()) not in sys.path:
         sys.path.insert(0, str(program_folder()))
-    import models
-
-    if str(folder.parent) not in models.__path__:
-        models.__path__.append(str(folder.parent))
     try:
-        package = importlib.import_module(f"models.{name}")
+        package = _package(name, folder)
         for module in ("model", f"{name}_model"):
             if (folder / f"{module}.py").exists():
                 importlib.import_module(f"{package.__name__}.{module}")
     except (Exception, SystemExit) as error:  # a plugin that cannot be imported must not stop the others
         raise UsageError(f"models/{name} cannot be imported: {type(error).__name__}: {error}") from None
     return registered(name)
+
+
+def _package(name: str, folder: Path) -> ModuleType:
+    """Import the very folder whose manifest was read, whatever else is called so."""
+    full = f"models.{name}"
+    if folder.parent == program_folder() / "models":
+        return importlib.import_module(full)
+    known = sys.modules.get(full)
+    if known is not None and list(known.__path__) == [str(folder)]:
+        return known
+    start = folder / "__init__.py"
+    spec = importlib.util.spec_from_file_location(
+        full, start if start.exists() else None, submodule_search_locations=[str(folder)]
+    )
+    if spec is None:
+        spec = importlib.machinery.ModuleSpec(full, None, is_package=True)
+        spec.submodule_search_locations = [str(folder)]
+    module = importlib.util.module_from_spec(spec)
+    for stale in [each for each in sys.modules if each == full or each.startswith(f"{full}.")]:
+        del sys.modules[stale]
+    sys.modules[full] = module
+    if spec.loader is not None:
+        spec.loader.exec_module(module)
+    return module
 
 
 def _settings_faults(manifest: Manifest, settings: ModelSettings) -> list[str]:
@@ -157,7 +180,7 @@ def _in_order(manifests: Mapping[str, Manifest], settings: Settings) -> list[str
     graph: dict[str, set[str]] = {}
     for name, manifest in manifests.items():
         given = settings.models.get(name, ModelSettings())
-        read = [given.inputs.get(i, field.sensor) for i, field in manifest.inputs.items() if field.is_sensor]
+        read = [wanted_by(i, field, given) for i, field in manifest.inputs.items() if field.is_sensor]
         sources = {producers[str(r).removesuffix("|*")][0] for r in read if str(r).removesuffix("|*") in producers}
         graph[name] = sources - {name}
     try:
@@ -166,25 +189,40 @@ def _in_order(manifests: Mapping[str, Manifest], settings: Settings) -> list[str
         raise UsageError(f"models depend on one another in a circle: {' -> '.join(error.args[1])}") from None
 
 
-def plans_of(job: Job, asset: Asset, result: AssetReport) -> list[Plan]:
+def plans_of(job: Job, asset: Asset) -> list[Plan]:
     """Resolve every model's inputs on one asset; a model whose producer refuses is refused with it."""
     settings, prepared = job.settings, job.models
     facts = settings.facts_of(asset.id)
     sensors = job.platform.sensors(asset.id)
-    result.warnings += [
-        f"settings name a sensor '{name}' that {asset.id} does not have{did_you_mean(name, sensors)}"
-        for name in settings.assets[asset.id].sensors if asset.id in settings.assets and not _has(name, sensors)
-    ] if asset.id in settings.assets else []  # fmt: skip
     producers = _producers(prepared.manifests, settings)
     plans: dict[str, Plan] = {}
     for name, manifest in prepared.manifests.items():
         plan = Mapper(asset, sensors, facts, producers).plan(manifest, settings.models.get(name, ModelSettings()))
+        faults = [*_series_faults(plan, asset, sensors), *_unit_faults(plan, prepared.manifests)]
         lost = {producer for producer, _ in plan.computed.values() if plans[producer].refusals}
         if lost:
-            plan = replace(plan, refusals=(*plan.refusals, f"it reads from {', '.join(sorted(lost))}, which refused"))
-        plans[name] = plan
+            faults.append(f"it reads from {', '.join(sorted(lost))}, which refused")
+        plans[name] = replace(plan, refusals=(*plan.refusals, *faults))
     return list(plans.values())
 
 
-def _has(pattern: str, sensors: Mapping[str, object]) -> bool:
-    return pattern in sensors or (pattern.endswith("|*") and any(name.startswith(pattern[:-1]) for name in sensors))
+def _series_faults(plan: Plan, asset: Asset, sensors: Mapping[str, Sensor]) -> list[str]:
+    """Refuse to write where the site has a sensor: its samples could no longer be told from the model's."""
+    measured = {name.rsplit("|", 1)[0] for name, sensor in sensors.items() if not sensor.output}
+    return [
+        f"output '{output}' is named '{series}', as a sensor of {asset.id} is; "
+        f"set models.{plan.name}.outputs.{output} to another name."
+        for output, series in plan.outputs.items()
+        if series in measured
+    ]
+
+
+def _unit_faults(plan: Plan, manifests: Mapping[str, Manifest]) -> list[str]:
+    """Refuse an input that reads another model's output of another quantity."""
+    faults = []
+    for name, (producer, output) in plan.computed.items():
+        try:
+            units.conversion(manifests[producer].outputs[output].unit, plan.manifest.inputs[name].unit)
+        except ValueError as error:
+            faults.append(f"input '{name}' reads output '{output}' of {producer}: {error}.")
+    return faults

@@ -84,7 +84,6 @@ def _models(settings: Settings) -> Iterator[Line]:
 def _platform(launch: Launch, settings: Settings) -> Iterator[Line]:
     from platform_interface.plans import plans_of, prepare_models
     from platform_interface.platforms import connect
-    from platform_interface.report import AssetReport
     from platform_interface.run import Job
 
     try:
@@ -95,7 +94,7 @@ def _platform(launch: Launch, settings: Settings) -> Iterator[Line]:
         )
         job = Job(platform, settings, prepare_models(settings))
         for asset in assets:
-            for plan in plans_of(job, asset, AssetReport(asset.id)):
+            for plan in plans_of(job, asset):
                 good = not plan.refusals
                 read = ", ".join(f"{n} ← {s.pattern}" for n, s in plan.sources.items())
                 yield Line(

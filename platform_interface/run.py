@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from platform_interface import report as status
-from platform_interface.errors import LeaseError
+from platform_interface.errors import LeaseError, TwinError
 from platform_interface.log import LOGGER
 from platform_interface.passes import Pass
 from platform_interface.plans import Prepared, plans_of
@@ -55,7 +57,8 @@ def run_asset(job: Job, asset: Asset) -> AssetReport:
         result.reason = f"another run is computing this asset ({holder}). Wait for it, or set execution.lease_wait."
         return result
     try:
-        _compute(job, asset, owner, result)
+        with _heartbeat(job, asset.id, owner) if writes else nullcontext():
+            _compute(job, asset, owner, result)
     except LeaseError as error:
         result.status, result.reason = status.FAILED, str(error)
     finally:
@@ -63,6 +66,28 @@ def run_asset(job: Job, asset: Asset) -> AssetReport:
             job.platform.drop_lease(asset.id, owner)
         result.seconds = round(time.perf_counter() - began, 3)
     return result
+
+
+@contextmanager
+def _heartbeat(job: Job, asset: str, owner: str) -> Iterator[None]:
+    """Renew the lease while a model computes, however long it takes; a process that is stopped stops renewing."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(LEASE / 4):
+            try:
+                if job.platform.take_lease(asset, owner, LEASE) is not None:
+                    return  # taken over: the next write of this run is refused
+            except TwinError as error:
+                LOGGER.warning("%s: the lease could not be renewed: %s", asset, error)
+
+    beat = threading.Thread(target=renew, daemon=True, name=f"lease of {asset}")
+    beat.start()
+    try:
+        yield
+    finally:
+        done.set()
+        beat.join()
 
 
 def _wait_for_lease(job: Job, asset: str, owner: str) -> str | None:
@@ -77,24 +102,27 @@ def _wait_for_lease(job: Job, asset: str, owner: str) -> str | None:
 
 def _compute(job: Job, asset: Asset, owner: str, result: AssetReport) -> None:
     execution = job.settings.execution
-    tracks = [new_track(job.platform, asset.id, plan) for plan in plans_of(job, asset, result)]
+    tracks = [new_track(job.platform, asset.id, plan) for plan in plans_of(job, asset)]
     result.models = [track.report for track in tracks]
     tracks = ready(tracks, execution.compute_type)
     names = sorted({name for track in tracks for source in track.plan.sources.values() for name in source.names})
     present = job.clock()
     known = _known(tracks, execution.compute_type)
     buckets = job.platform.buckets(asset.id, names, known)
-    held = quarantined(job.platform, asset.id, tracks, buckets, present + TOLERANCE)
-    result.quarantined = {pattern: len(times) for pattern, times in held.times.items() if times}
+    sources = {source.pattern: source for track in tracks for source in track.plan.sources.values()}
+    newest = max((mark for track in tracks if (mark := track.history.watermark) is not None), default=None)
+    held = quarantined(job.platform, asset.id, sources, buckets, present + TOLERANCE, newest)
+    result.quarantined = held.counts()
     changes: dict[str, str | None] = dict(held.changes)
     limit = present - round(execution.settle_time * 1000)
-    watermarks = starts(job.platform, asset.id, tracks, buckets, execution, held.times, changes)
+    watermarks = starts(job.platform, asset.id, tracks, buckets, execution, held.held, changes)
     if changes and execution.upload_output:
         job.platform.save_state(asset.id, changes, owner)
     groups, buckets = _from_first_sample(job, asset.id, names, watermarks, buckets, known)
-    shared = Pass(job.platform, asset.id, owner, execution, held.times, lease=LEASE)
+    shared = Pass(job.platform, asset.id, owner, execution, held.held, lease=LEASE)
     for start, group in sorted(groups.items()):
-        end = _end(buckets, start, limit, execution)
+        last = _last_sample(job, asset.id, names, buckets, present)
+        end = _end(last, start, limit, execution)
         if end > start:
             _announced(job, asset.id, group, start, end)
             shared.run(group, start, end, buckets, lambda share: job.progress(asset.id, share))
@@ -137,9 +165,19 @@ def _from_first_sample(
     return groups, buckets
 
 
-def _end(buckets: Sequence[Bucket], start: int, limit: int, execution: Execution) -> int:
+def _last_sample(job: Job, asset: str, names: Sequence[str], buckets: Sequence[Bucket], present: int) -> int:
+    """Return the time of the latest sample that is not from the future; -1 when there is none."""
+    limit = present + TOLERANCE
+    last = max((bucket.last for bucket in buckets if bucket.last < limit), default=-1)
+    for bucket in buckets:
+        if bucket.first < limit <= bucket.last:
+            tables = job.platform.read(asset, names, bucket.first, limit)
+            last = max([last, *(int(table.time.max()) for table in tables if table.time.size)])
+    return last
+
+
+def _end(last: int, start: int, limit: int, execution: Execution) -> int:
     """Return where a pass ends: behind the last sample, before what has not settled, within the caps."""
-    last = max((bucket.last for bucket in buckets), default=start - 1)
     end = min(last + 1, limit)
     if execution.compute_type == "manual":
         return min(end, execution.manual_end_date or end)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from platform_interface import report as status
-from platform_interface.checkpoint import Checkpoint, History, erased, load_history
+from platform_interface.checkpoint import History, erased, load_history
 from platform_interface.late import Examination
 from platform_interface.mapping import Plan
 from platform_interface.platforms.base import Bucket, Platform
+from platform_interface.quarantine import Held
 from platform_interface.report import ModelReport
 from platform_interface.settings import Execution
 from platform_interface.when import text
@@ -26,7 +26,6 @@ class Track:
     history: History
     report: ModelReport
     alive: bool = True
-    migrated: dict[str, object] | None = None
     origin: int | None = None
     upstream: set[str] = field(default_factory=set)
 
@@ -71,6 +70,8 @@ def ready(tracks: Sequence[Track], compute_type: str) -> list[Track]:
             track.stop(status.REFUSED, f"it reads from {', '.join(lost)}, which does not run.")
         elif not track.plan.sources and not track.plan.computed:
             track.stop(status.REFUSED, "none of its sensors is on this asset.")
+        elif track.history.fault and compute_type != "full":
+            track.stop(status.FAILED, f"{track.history.fault}. {_COMPUTE_FULL}.")
         elif compute_type != "full" and not _fits(track):
             continue
         else:
@@ -94,26 +95,8 @@ def _fits(track: Track) -> bool:
                 f"version {latest.model_version} computed up to {text(latest.end)}, {manifest.version} from there"
             )
         return True
-    track.migrated = _migrated(track, latest)
-    if track.migrated is None:
-        track.stop(
-            status.REFUSED,
-            f"its state has version {latest.state_version}, the model now has {manifest.state_version}. {_COMPUTE_FULL}.",
-        )
-        return False
-    track.report.note(f"state version {latest.state_version} was migrated to {manifest.state_version}")
+    track.report.note(f"state version {latest.state_version} is migrated to {manifest.state_version}")
     return True
-
-
-def _migrated(track: Track, latest: Checkpoint) -> dict[str, object] | None:
-    from platform_interface.model import registered
-
-    model = registered(track.plan.name)(dict(track.plan.configuration))
-    migrate = getattr(model, "migrate", None)
-    if migrate is None:
-        return None
-    state = migrate(json.loads(json.dumps(latest.state)), latest.state_version)
-    return state if isinstance(state, dict) else None
 
 
 def starts(
@@ -122,7 +105,7 @@ def starts(
     tracks: Sequence[Track],
     buckets: Sequence[Bucket],
     execution: Execution,
-    quarantine: Mapping[str, set[int]],
+    quarantine: Mapping[str, Held],
     changes: dict[str, str | None],
 ) -> dict[int | None, list[Track]]:
     """Group the tracks by the instant they start from, `None` for the first sample; roll back what must be computed again.
@@ -137,27 +120,32 @@ def starts(
             changes.update(erased(track.history))
             track.origin = None
         elif execution.compute_type == "manual":
-            _to_manual_start(track, execution, changes)
+            has_past = track.history.latest is not None
+            _back_to_late_data(platform, asset, track, buckets, execution.lookback, quarantine, changes)
+            _to_manual_start(track, execution, has_past, changes)
         else:
             _back_to_late_data(platform, asset, track, buckets, execution.lookback, quarantine, changes)
     _in_lockstep(tracks, changes)
     groups: dict[int | None, list[Track]] = {}
     for track in tracks:
         watermark = track.history.watermark
-        if watermark is None and execution.compute_type == "manual":
+        if watermark is None:
             watermark = track.origin
         groups.setdefault(watermark, []).append(track)
     return groups
 
 
-def _to_manual_start(track: Track, execution: Execution, changes: dict[str, str | None]) -> None:
+def _to_manual_start(track: Track, execution: Execution, has_past: bool, changes: dict[str, str | None]) -> None:
     begin = execution.manual_start_date
     assert begin is not None  # settings have made sure
     before = track.history.before(begin)
-    if before is None:
+    if before is None and has_past:
         changes.update(erased(track.history))
+        track.report.note(f"no checkpoint lies before {text(begin)}: computed again from the beginning")
+        return
+    if before is None:
         track.origin = begin
-        track.report.note(f"no checkpoint lies before {text(begin)}: cumulative outputs count from there")
+        track.report.note(f"nothing was computed before {text(begin)}: cumulative outputs count from there")
         return
     changes.update(track.history.rolled_back(begin))
     if before.end < begin:
@@ -166,38 +154,52 @@ def _to_manual_start(track: Track, execution: Execution, changes: dict[str, str 
 
 def _back_to_late_data(
     platform: Platform, asset: str, track: Track, buckets: Sequence[Bucket], lookback: float,
-    quarantine: Mapping[str, set[int]], changes: dict[str, str | None],
+    quarantine: Mapping[str, Held], changes: dict[str, str | None],
 ) -> None:  # fmt: skip
     examination = Examination(platform, asset, track.plan.sources, track.history, quarantine)
     found = examination.run(buckets, lookback)
     changes.update(examination.changes)
     report = track.report
-    if found.too_late and found.oldest is not None:
-        report.too_late_samples = found.too_late
-        report.note(
-            f"{found.too_late} samples since {text(found.oldest)} arrived after the look-back and are not in the numbers. {_COMPUTE_FULL}."
-        )
     if found.instant is not None:
         changes.update(track.history.rolled_back(found.instant))
         report.late_samples = found.arrived
         reached = track.history.watermark
         report.rolled_back_to = "the beginning" if reached is None else text(reached)
         report.note(f"{found.arrived} late samples since {text(found.instant)}: computed again from {report.rolled_back_to}")
+    kept = track.history.watermark
+    lost = [(start, count) for start, count in found.too_late if kept is not None and start < kept]
+    if lost:
+        report.too_late_samples = sum(count for _, count in lost)
+        report.note(
+            f"{report.too_late_samples} samples since {text(min(lost)[0])} arrived after the look-back and are not in the numbers. "
+            f"{_COMPUTE_FULL}."
+        )
 
 
 def _in_lockstep(tracks: Sequence[Track], changes: dict[str, str | None]) -> None:
     """Bring models that depend on one another back to one common checkpoint."""
     for members in _connected(tracks):
-        while len({track.history.watermark for track in members}) > 1:
+        while not _agree(members):
             marks = [track.history.watermark for track in members]
             known = [mark for mark in marks if mark is not None]
-            goal = None if None in marks else min(known)
+            goal = None if None in marks else min(known) - (1 if len(set(marks)) == 1 else 0)
             for track in members:
                 changes.update(erased(track.history) if goal is None else track.history.rolled_back(goal))
         if all(track.history.watermark is None for track in members):
             origins = {track.origin for track in members}
             for track in members:
                 track.origin = track.origin if len(origins) == 1 else None
+
+
+def _agree(members: Sequence[Track]) -> bool:
+    """Whether models stand at one instant, and each consumer has read what its producers now say of it."""
+    if len({track.history.watermark for track in members}) > 1:
+        return False
+    digests = {track.plan.name: track.history.latest.digest for track in members if track.history.latest is not None}
+    return all(
+        track.history.latest is None or track.history.latest.producers == {name: digests.get(name) for name in track.upstream}
+        for track in members
+    )
 
 
 def _connected(tracks: Sequence[Track]) -> list[list[Track]]:

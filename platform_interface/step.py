@@ -57,17 +57,25 @@ def index_of(time: Times) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(time.view("M8[ms]")).tz_localize("UTC")
 
 
-def run_step(cls: type[Model], plan: Plan, given: Given, state: dict[str, Any], carry: dict[str, Any]) -> Outcome:
-    """Run one window. A refusal or a failure of the model is an outcome, not an exception."""
+def run_step(
+    cls: type[Model], plan: Plan, given: Given, state: dict[str, Any], carry: dict[str, Any], state_version: int
+) -> Outcome:
+    """Run one window. A refusal or a failure of the model is an outcome, not an exception.
+
+    Parameters
+    ----------
+    state_version : int
+        Of `state`; an older one is migrated by the model first.
+    """
     outcome = Outcome(carry=json.loads(json.dumps(carry)))
-    data = _model_input(plan, given, outcome.carry)
     try:
+        data = _model_input(plan, given, outcome.carry)
         model = cls(dict(plan.configuration))
         if not plan.manifest.vendor:
-            model.state = json.loads(json.dumps(state))
+            model.state = _of_today(model, plan, json.loads(json.dumps(state)), state_version)
         returned = model.process(data)
-        outcome.notes = list(getattr(model, "notes", []))
-        outcome.refusals = dict(getattr(model, "refusals", {}))
+        outcome.notes = [str(note) for note in getattr(model, "notes", [])]
+        outcome.refusals = {str(name): str(reason) for name, reason in getattr(model, "refusals", {}).items()}
         outcome.alarms = records_of(getattr(model, "alarms", []), plan.name, given.window)
         outcome.state = {} if plan.manifest.vendor else model.state
         decimation = outcome.carry.get("decimation", {})
@@ -85,6 +93,19 @@ def run_step(cls: type[Model], plan: Plan, given: Given, state: dict[str, Any], 
         last = {name: float(c.values[0, -1]) for name, c in outcome.prepared.columns.items() if c.time.size}
         outcome.carry["seeds"] = {**outcome.carry.get("seeds", {}), **last}
     return outcome
+
+
+def _of_today(model: Model, plan: Plan, state: dict[str, Any], state_version: int) -> dict[str, Any]:
+    """Return a state in today's form."""
+    if state_version == plan.manifest.state_version or not state:
+        return state
+    migrated = model.migrate(state, state_version)
+    if not isinstance(migrated, dict):
+        raise ModelError(
+            f"its state has version {state_version}, the model now has {plan.manifest.state_version}. "
+            "Run once with compute_type full to compute it anew."
+        )
+    return migrated
 
 
 def _described(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,3 +104,12 @@ def _with_names(part: Table, names: tuple[str, ...]) -> Table:
             values[row] = part.values[position]
             absent[row] = False if part.absent is None else part.absent[position]
     return Table(part.time, names, values, absent if absent.any() else None)
+
+
+def tables_of(names: tuple[str, ...], tables: Sequence[Table]) -> Table:
+    """Return the samples of these sensors out of what was read; those on several time bases are laid together."""
+    parts = [table.select(tuple(name for name in table.names if name in names)) for table in tables]
+    parts = [part for part in parts if part.names]
+    if len(parts) == 1 and set(parts[0].names) == set(names):
+        return parts[0].select(names)
+    return joined(parts, names)

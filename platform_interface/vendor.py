@@ -29,6 +29,10 @@ def _keyed(block: Any) -> dict[str, Any]:
     return dict(block) if isinstance(block, dict) else {}
 
 
+def _known(word: Any, words: set[str], otherwise: str) -> str:
+    return word if isinstance(word, str) and word in words else otherwise
+
+
 def _input(field: Any) -> Any:
     if not isinstance(field, dict):
         return field
@@ -73,8 +77,8 @@ def manifest_of_vendor(content: dict[str, Any]) -> dict[str, Any]:
         "name": content.get("name"),
         "version": version if version.count(".") == 2 else f"{version}.0",
         "description": content.get("description") or f"Vendor model {content.get('name')}",
-        "category": content.get("category") if content.get("category") in _CATEGORY else "Other",
-        "complexity": content.get("complexity") if content.get("complexity") in _COMPLEXITY else "Simple",
+        "category": _known(content.get("category"), _CATEGORY, "Other"),
+        "complexity": _known(content.get("complexity"), _COMPLEXITY, "Simple"),
         "inputs": inputs,
         "outputs": {name: _output(field) for name, field in _keyed(content.get("outputs", {})).items()},
         "configuration": {name: _option(field) for name, field in _keyed(content.get("configuration", {})).items()},

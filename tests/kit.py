@@ -95,7 +95,7 @@ class Site:
             if saved:
                 last = json.loads(saved[max(saved)])
                 found[f"{model}/checkpoint"] = {key: last[key] for key in ("end", "state", "carry", "origin")}
-        known = [alarm for alarm in self.platform.alarms(ASSET) if alarm["status"] != "withdrawn"]
+        known = [{**alarm, "seen": None} for alarm in self.platform.alarms(ASSET) if alarm["status"] != "withdrawn"]
         found["alarms"] = sorted(known, key=lambda alarm: alarm["key"])
         return found
 

@@ -137,7 +137,7 @@ def test_a_changed_state_version_migrates_or_asks_for_a_full_run(site):
             site.platform.drop_lease(ASSET, "test")
     report = site.run(["migrating", "eq_cycles"], FAR)
     migrated, refused = site.model(report, "migrating"), site.model(report, "eq_cycles")
-    assert migrated.status == "done" and "state version 1 was migrated to 2" in migrated.notes
+    assert migrated.status == "done" and "state version 1 is migrated to 2" in migrated.notes
     assert site.contents(["migrating"])["migrating/Count"][1][-1] == 24 * 60
     assert refused.status == "refused" and "state has version 7" in refused.reason
 

@@ -183,9 +183,9 @@ def test_a_token_changes_with_its_day_and_with_no_other(platform):
 
 
 def test_a_token_changes_also_when_the_same_rows_are_written_again(platform):
-    platform.append("pack", "pack", rows([1], [1.0]), {"a": "V"})
+    platform.replace("pack", "model.m", 0, None, rows([1], [1.0]), {"a": "V"})
     before = platform.buckets("pack", ["a"], {})[0].token
-    platform.replace("pack", "pack", 0, None, rows([1], [2.0]), {"a": "V"})
+    platform.replace("pack", "model.m", 0, None, rows([1], [2.0]), {"a": "V"})
     assert platform.buckets("pack", ["a"], {})[0].token != before
 
 

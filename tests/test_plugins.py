@@ -16,7 +16,7 @@ MODELS = Path(__file__).parent.parent / "models"
 FOLDERS = {
     name: folder
     for name, folder in plugin_folders(MODELS, PLUGINS).items()
-    if not name.startswith("broken_") and name not in ("after_cycles", "failing", "after_failing")
+    if not name.startswith("broken_") and name not in ("after_cycles", "failing", "after_failing", "stops_at_noon")
 }
 EVERY = pytest.mark.parametrize("folder", FOLDERS.values(), ids=FOLDERS)
 FEW = settings(

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from platform_interface.errors import PlatformError
+from platform_interface.log import LOGGER
 from platform_interface.platforms.base import Asset, Bucket, Sensor
 from platform_interface.platforms.local_series import DayFiles
-from platform_interface.platforms.local_state import AssetFile
+from platform_interface.platforms.local_state import AssetFile, make_asset_file
 from platform_interface.spelling import did_you_mean
 from platform_interface.table import Table
 
@@ -76,7 +77,12 @@ class LocalPlatform:
         """Return the named assets, or those with the tag, or all of them."""
         if ids:
             return [self._file(asset).asset() for asset in ids]
-        found = [self._file(asset).asset() for asset in self._ids()]
+        found = []
+        for asset in self._ids():
+            try:
+                found.append(self._file(asset).asset())
+            except PlatformError as error:
+                LOGGER.warning("%s is left out: %s", asset, error)
         return [asset for asset in found if not tag or tag in asset.tags]
 
     def sensors(self, asset: str) -> dict[str, Sensor]:
@@ -126,9 +132,11 @@ class LocalPlatform:
 
     def save_asset(self, asset: Asset) -> None:
         """Create an asset or change it."""
-        file = AssetFile(self.folder / _checked(asset.id) / _DATABASE, create=True)
-        file.save_asset(asset)
-        file.close()
+        path = self.folder / _checked(asset.id) / _DATABASE
+        if path.exists():
+            self._file(asset.id).save_asset(asset)
+        else:
+            make_asset_file(path, asset)
 
     def alarms(self, asset: str) -> list[dict[str, Any]]:
         """Return every alarm ever raised."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,6 +141,7 @@ class DayFiles:
             pq.write_table(to_arrow(table), file, row_group_size=math.ceil(rows / groups), compression="zstd")
             file.flush()
             os.fsync(file.fileno())
+            os.utime(scratch, ns=(time.time_ns(),) * 2)  # the system's own stamp ticks in milliseconds: too coarse for a token
         os.replace(scratch, path)
         sync_folder(self.folder)
 

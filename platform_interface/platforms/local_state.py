@@ -24,24 +24,37 @@ create table if not exists lease (id integer primary key check (id = 1), owner t
 """
 
 
+def _row(asset: Asset) -> tuple[str, str, str, str]:
+    return asset.id, asset.name, json.dumps(list(asset.tags)), json.dumps(dict(asset.parameters), allow_nan=False)
+
+
+def make_asset_file(path: Path, asset: Asset) -> None:
+    """Make the file of a new asset: whole, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch.unlink(missing_ok=True)
+    database = sqlite3.connect(scratch, isolation_level=None)
+    try:
+        database.executescript(_SCHEMA)
+        database.execute("insert into asset values (?, ?, ?, ?)", _row(asset))
+    finally:
+        database.close()
+    os.replace(scratch, path)
+
+
 class AssetFile:
     """The SQLite file of one asset, for one thread. The connection is kept: opening and closing cost more than asking.
 
     Parameters
     ----------
     path : Path
-        The file; created when missing and `create` is true.
+        The file, made by `make_asset_file`.
     """
 
-    def __init__(self, path: Path, create: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self._database: sqlite3.Connection | None = None
         self._inode = 0
-        if create:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-            with self._open() as database:
-                database.executescript(_SCHEMA)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -86,10 +99,9 @@ class AssetFile:
         return Asset(row[0], row[1], tuple(json.loads(row[2])), json.loads(row[3]))
 
     def save_asset(self, asset: Asset) -> None:
-        """Create the asset or change it."""
-        row = (asset.id, asset.name, json.dumps(list(asset.tags)), json.dumps(dict(asset.parameters), allow_nan=False))
+        """Change the asset."""
         with self._transaction() as database:
-            database.execute("insert or replace into asset values (?, ?, ?, ?)", row)
+            database.execute("insert or replace into asset values (?, ?, ?, ?)", _row(asset))
 
     def sensors(self) -> dict[str, tuple[str, Sensor]]:
         """Return time base and sensor, by sensor name."""
@@ -98,8 +110,19 @@ class AssetFile:
         return {name: (base, Sensor(name, unit, bool(output))) for name, base, unit, output in rows}
 
     def save_sensors(self, base: str, units: Mapping[str, str], output: bool) -> None:
-        """Enter series under their time base."""
+        """Enter series under their time base.
+
+        Raises
+        ------
+        PlatformError
+            A sensor is there with another unit or on another time base, or as an output: old samples would change their
+            meaning, or be lost.
+        """
         known = self.sensors()
+        for name, unit in units.items():
+            fault = _contradiction(name, known.get(name), base, unit, output)
+            if fault:
+                raise PlatformError(fault)
         rows = [(n, base, u, int(output)) for n, u in units.items() if known.get(n) != (base, Sensor(n, u, output))]
         if rows:
             with self._transaction() as database:
@@ -155,6 +178,19 @@ class AssetFile:
                     "insert into alarm values (?, ?, ?) on conflict(key) do update set body = excluded.body",
                     (alarm["key"], next_position + offset, body),
                 )
+
+
+def _contradiction(name: str, known: tuple[str, Sensor] | None, base: str, unit: str, output: bool) -> str | None:
+    if known is None:
+        return None
+    held, sensor = known
+    if sensor.output != output:
+        return f"'{name}' is {'an output of a model' if sensor.output else 'a sensor'} already; give the other one another name"
+    if held != base:
+        return f"'{name}' is on the time base '{held}' already, not '{base}'; give it another name, or forget the asset first"
+    if not output and sensor.unit != unit:
+        return f"'{name}' is in {sensor.unit}, and this is in {unit}; give it another name, or state one unit for both"
+    return None
 
 
 def _alive(host: str, pid: int) -> bool:
