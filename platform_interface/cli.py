@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from platform_interface import __version__
-from platform_interface.errors import LeaseError, PlatformError, TwinError, UsageError
+from platform_interface.errors import DamagedError, LeaseError, PlatformError, TwinError, UsageError
 from platform_interface.launch import begins_json, is_launch_argument, program_folder
 from platform_interface.log import LOGGER, redact, set_up, show_no_secret_in_tracebacks
 
@@ -235,9 +234,7 @@ def forget(
         return DONE
     try:
         holder = platform.take_lease(asset, "forget", 60.0)
-    except PlatformError as error:
-        if not isinstance(error.__context__, sqlite3.Error):
-            raise
+    except DamagedError:
         holder = None  # its file is damaged: all the more reason to let it go
     if holder is not None:
         raise LeaseError(f"{asset} is being computed ({holder}); nothing was deleted. Wait for it.")

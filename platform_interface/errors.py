@@ -5,6 +5,7 @@
     TwinError                 a person can act on it; its text says what, where, the value with unit, and what to do
     ├── UsageError            wrong arguments, settings, manifest or mapping           exit code 2
     ├── PlatformError         the platform cannot be reached or refuses                exit code 2
+    │   └── DamagedError      what it has saved of an asset cannot be read
     ├── ModelError            a model refuses: not computable from this input          exit code 0, reported
     └── LeaseError            another run is computing the asset, or took it over      reported
 """
@@ -44,6 +45,10 @@ class UsageError(TwinError):
 
 class PlatformError(TwinError):
     """The platform cannot be reached, or refuses what is asked of it."""
+
+
+class DamagedError(PlatformError):
+    """What the platform has saved of an asset cannot be read."""
 
 
 class ModelError(TwinError):

@@ -36,7 +36,7 @@ def evidence(**series):
 
 def test_a_right_sign_is_silent():
     found = evidence(current=("current", TIME, CURRENT), soc=("soc", TIME[::6], SOC[::6]))
-    agree, against = found.votes["current\nsoc"]
+    agree, against = found.votes[("current", "soc")]
     assert agree > 300
     assert against == 0
     assert found.warnings("pack") == []
@@ -85,7 +85,7 @@ def test_too_little_evidence_says_nothing():
     time = np.arange(steps) * 60_000
     soc = 0.5 + 0.002 * np.arange(steps)
     series = {"current": ("current", time, np.full(steps, 10.0)), "soc": ("soc", time, soc)}
-    assert evidence(**series).votes["current\nsoc"] == [0, EVIDENCE - 1]
+    assert evidence(**series).votes[("current", "soc")] == [0, EVIDENCE - 1]
     assert evidence(**series).warnings("pack") == []
 
 

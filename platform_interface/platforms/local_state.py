@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from platform_interface.errors import LeaseError, PlatformError
+from platform_interface.errors import DamagedError, LeaseError, PlatformError
 from platform_interface.platforms.base import Asset, Sensor
 
 _SCHEMA = """
@@ -76,8 +76,10 @@ class AssetFile:
             yield self._database
         except OSError as error:
             raise PlatformError(f"{self.path} is gone: {error.strerror}") from None
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             raise PlatformError(f"{self.path}: {error}. Is the disk full, or the folder read-only?") from None
+        except sqlite3.Error as error:
+            raise DamagedError(f"{self.path}: {error}. Restore it from a back-up, or forget the asset.") from None
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
