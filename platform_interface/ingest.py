@@ -1,14 +1,18 @@
 """A file of samples -> the embedded platform: CSV, Parquet, or columns of the Battery Data Format.
 
-Nothing is sorted, merged or dropped; what looks wrong is counted and told, and judged on every run.
-A file that is already in (by its SHA-256) is not taken twice.
+Rows come in as they are, in their order: nothing is sorted, merged or repaired; what looks wrong is counted and told, and
+judged on every run. Of the rows that the mapping asks for, only those are left out that have no place in time, and each
+kind is counted: rows without a time, rows with a time outside 1970 to 2100, and rows whose local time is ambiguous because
+the clock was changed (shown twice, or never). A file that is already in (by its SHA-256) is not taken twice.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from platform_interface.errors import LeaseError, UsageError
-from platform_interface.ingest_mapping import FileMapping, columns_of, read_mapping
+from platform_interface.errors import LeaseError, PlatformError, UsageError
+from platform_interface.ingest_mapping import NEVER, Chosen, FileMapping, columns_of, mixed, read_mapping
 from platform_interface.platforms.base import Asset, Platform
 from platform_interface.table import Mask, Table, Times
 from platform_interface.when import text
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 #: Rows that are read and written at a time.
 BATCH = 262_144
 _LEASE = 600.0
+_BLOCK = 1 << 24
+_ONCE = "rows that are in already count once"
 
 
 @dataclass
@@ -72,9 +78,9 @@ def ingest(
     Raises
     ------
     UsageError
-        The file or the mapping is wrong; every fault is named.
+        The file or the mapping is wrong; every fault is named, and how many rows are in already.
     LeaseError, PlatformError
-        The asset is being computed, or the platform refuses.
+        The asset is being computed or was taken over, or the platform refuses.
     """
     if not path.is_file():
         raise UsageError(f"{path} does not exist (looked in {Path.cwd()})")
@@ -92,7 +98,7 @@ def ingest(
         if platform.load_state(asset, ledger) and not again:
             result.already = platform.load_state(asset, ledger)[ledger]
             return result
-        _bring(platform, path, asset, mapping, chosen, result, progress)
+        _Delivery(platform, path, owner, result).bring(mapping, chosen, progress)
         note = f"{path.name}, {result.rows} rows from {_shown(result.first)} to {_shown(result.last)}"
         platform.save_state(asset, {ledger: note}, owner)
     finally:
@@ -105,7 +111,10 @@ def _shown(instant: int | None) -> str:
 
 
 def _asset(platform: Platform, asset: str, mapping: FileMapping) -> Asset:
-    known = {item.id: item for item in platform.assets([], "")}.get(asset, Asset(asset))
+    try:
+        [known] = platform.assets([asset], "")
+    except PlatformError:
+        known = Asset(asset)
     stated = mapping.asset
     parameters = {**known.parameters, **stated.parameters}
     for key in ("positive_current", "time_zone"):
@@ -122,66 +131,154 @@ def _sha256(path: Path, mapping: FileMapping) -> str:
     return digest.hexdigest()
 
 
+def _kind(path: Path) -> str:
+    return path.suffix.lower()
+
+
 def _column_names(path: Path) -> list[str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        if path.suffix == ".parquet":
-            return list(pq.read_schema(path).names)
-        if path.suffix in (".csv", ".txt", ".bdf"):
-            return [name.strip().lstrip("\ufeff") for name in _csv(path).schema.names]
+        if _kind(path) == ".parquet":
+            names = list(pq.read_schema(path).names)
+        elif _kind(path) in (".csv", ".txt", ".bdf"):
+            names = [_clean(name) for name in _schema(path)]
+        else:
+            raise UsageError(f"{path.name}: '{path.suffix}' is not read; give .csv or .parquet")
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path.name} cannot be read as {path.suffix[1:]}: {error}") from None
-    raise UsageError(f"{path.name}: '{path.suffix}' is not read; give .csv or .parquet")
+        raise UsageError(f"{path.name} cannot be read as {_kind(path)[1:]}: {error}") from None
+    if twice := _twice(names):
+        raise UsageError(path.name, twice)
+    return names
 
 
-def _csv(path: Path) -> Any:
+def _twice(names: Sequence[str]) -> list[str]:
+    return [
+        f"column '{name}' is there {count} times; rename all but one" for name, count in Counter(names).items() if count > 1
+    ]
+
+
+def _clean(name: str) -> str:
+    return name.strip().lstrip("\ufeff").strip()
+
+
+def _csv(path: Path, types: dict[str, Any] | None = None, only: Sequence[str] = ()) -> Any:
     from pyarrow import csv
 
-    return csv.open_csv(path, read_options=csv.ReadOptions(block_size=1 << 24))
+    options = csv.ConvertOptions(column_types=types, include_columns=list(only))
+    return csv.open_csv(path, read_options=csv.ReadOptions(block_size=_BLOCK), convert_options=options)
 
 
-def _batches(path: Path) -> Iterator[tuple[pa.Table, float]]:
+def _schema(path: Path) -> dict[str, Any]:
+    """Give the columns of a CSV file as they are written, with the type that its first block suggests."""
+    with _csv(path) as reader:
+        schema = reader.schema
+    if len(set(schema.names)) < len(schema.names):
+        raise UsageError(path.name, _twice([_clean(name) for name in schema.names]))
+    return {column.name: column.type for column in schema}
+
+
+def _batches(path: Path, chosen: Chosen) -> Iterator[tuple[pa.Table, float]]:
     """Give the file piece by piece, with the share that is read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        if path.suffix == ".parquet":
-            with pq.ParquetFile(path) as file:
-                done = 0
-                for batch in file.iter_batches(BATCH):
-                    done += batch.num_rows
-                    yield pa.table(batch), done / max(1, file.metadata.num_rows)
+        if _kind(path) != ".parquet":
+            yield from _blocks(path, chosen)
             return
-        size, read = path.stat().st_size, 0
-        for batch in _csv(path):
-            read += batch.nbytes
-            content = pa.table(batch)
-            yield (
-                content.rename_columns([n.strip().lstrip("\ufeff") for n in content.column_names]),
-                min(1.0, read / (4 * size)),
-            )
+        with pq.ParquetFile(path) as file:
+            done = 0
+            for batch in file.iter_batches(BATCH):
+                done += batch.num_rows
+                yield pa.table(batch), done / max(1, file.metadata.num_rows)
     except pa.ArrowException as error:
         raise UsageError(f"{path.name} cannot be read: {error}") from None
 
 
-def _bring(
-    platform: Platform, path: Path, asset: str, mapping: FileMapping, chosen: Any, result: Ingested,
-    progress: Callable[[float], None],
-) -> None:  # fmt: skip
-    latest = None
-    for content, share in _batches(path):
-        content = mapping.chosen_rows(content, path.name)
-        time = mapping.times(content, path.name)
-        usable = time != np.iinfo(np.int64).min
-        result.add("rows without a time", int((~usable).sum()))
-        latest = _count(time[usable], latest, result)
-        for base, columns in chosen.bases.items():
-            table = _table(content, time, usable, columns, path.name, result)
-            platform.append(asset, base, table, {sensor: unit for _, sensor, unit in columns})
-        progress(share)
+def _blocks(path: Path, chosen: Chosen) -> Iterator[tuple[pa.Table, float]]:
+    """Give a CSV file block by block: sensors as numbers whatever its first block suggests, other columns not at all."""
+    import pyarrow as pa
+
+    kinds = _schema(path)
+    needed = [name for name in kinds if _clean(name) in chosen.used | chosen.choosing]
+    sensors = {column: sensor for columns in chosen.bases.values() for column, sensor, _ in columns if column != chosen.time}
+    types = {name: pa.float64() for name in needed if _clean(name) in sensors and not pa.types.is_boolean(kinds[name])}
+    size = path.stat().st_size
+    try:
+        for count, batch in enumerate(_csv(path, types, needed), 1):
+            content = pa.table(batch)
+            yield content.rename_columns([_clean(name) for name in content.column_names]), min(1.0, count * _BLOCK / size)
+    except pa.ArrowInvalid as error:
+        found = re.search(r"In CSV column #(\d+): (.*)", str(error), re.DOTALL)
+        if found is None:
+            raise
+        column = _clean(list(kinds)[int(found.group(1))])
+        if column not in sensors:
+            raise UsageError(f"{path.name}: column '{column}' cannot be read: {found.group(2)}") from None
+        raise UsageError(
+            f"{path.name}: column '{column}' ({sensors[column]}) is not all numbers; is a header or a word in it? {found.group(2)}"
+        ) from None
+
+
+@dataclass
+class _Delivery:
+    """One file on its way to one asset, under the lease of one owner."""
+
+    platform: Platform
+    path: Path
+    owner: str
+    result: Ingested
+    latest: int | None = None
+    offsets: bool | None = None
+    outside: str = ""
+
+    def bring(self, mapping: FileMapping, chosen: Chosen, progress: Callable[[float], None]) -> None:
+        """Bring every row in; an error says how many are in already."""
+        try:
+            for content, share in _batches(self.path, chosen):
+                self._batch(mapping.chosen_rows(content, self.path.name), mapping, chosen)
+                progress(share)
+        except UsageError as error:
+            if not self.result.rows:
+                raise
+            raise UsageError(f"{error}\n{self._rows_in()} It is safe to ingest the mended file: {_ONCE}.") from None
+        if self.outside and not self.result.rows:
+            raise UsageError(f"{self.path.name}: {self.outside}")
+
+    def _rows_in(self) -> str:
+        return f"{self.result.rows} rows of it are in already."
+
+    def _batch(self, content: pa.Table, mapping: FileMapping, chosen: Chosen) -> None:
+        where = self.path.name
+        moments = mapping.times(content, where)
+        if moments.offsets is not None and self.offsets not in (None, moments.offsets):
+            raise UsageError(mixed(where, mapping.time.column))
+        self.offsets = self.offsets if moments.offsets is None else moments.offsets
+        self.outside = self.outside or moments.outside
+        usable = moments.time != NEVER
+        tables = [
+            (base, columns, _table(content, moments.time, usable, columns, where, self.result))
+            for base, columns in chosen.bases.items()
+        ]
+        for kind, count in moments.counts.items():
+            self.result.add(kind, count)
+        if not usable.any():
+            return
+        for base, columns, table in tables:
+            self._renew()
+            self.platform.append(self.result.asset, base, table, {sensor: unit for _, sensor, unit in columns})
+        self.latest = _count(moments.time[usable], self.latest, self.result)
+
+    def _renew(self) -> None:
+        """Keep the lease; a file may take longer than it lasts."""
+        holder = self.platform.take_lease(self.result.asset, self.owner, _LEASE)
+        if holder is not None:
+            raise LeaseError(
+                f"{self.result.asset} was taken over by another run ({holder}) while {self.path.name} was read. "
+                f"{self._rows_in()} Wait for that run and ingest the file again, which is safe: {_ONCE}."
+            )
 
 
 def _count(time: Times, latest: int | None, result: Ingested) -> int | None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from platform_interface.errors import LeaseError, UsageError
+from platform_interface.errors import LeaseError, PlatformError, UsageError
 from platform_interface.ingest import ingest
 from platform_interface.platforms.local import LocalPlatform
 from platform_interface.when import instant
@@ -164,10 +164,11 @@ def test_times_with_an_offset_need_no_zone(site):
 
 def test_an_hour_that_a_clock_shows_twice_is_not_guessed(site):
     result = site.bring(
-        "time,i,u\n2026-10-25 02:30:00,1,1\n2026-10-25 04:00:00,1,1\n",
+        "time,i,u\n2026-10-25 02:30:00,1,1\n2026-03-29 02:30:00,1,1\n,1,1\n2026-10-25 04:00:00,1,1\n",
         changed(time={"column": "time", "time_zone": "Europe/Berlin"}),
     )
-    assert result.counts == {"rows without a time": 1}
+    assert result.counts == {"rows whose local time is ambiguous (clock change)": 2, "rows without a time": 1}
+    assert result.rows == 1
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("s", 1e-3), ("ms", 1.0), ("us", 1e3), ("ns", 1e6)])
@@ -250,7 +251,10 @@ def test_rows_by_a_word_in_a_column_of_numbers_are_refused(site):
 
 def test_words_in_a_column_of_numbers_are_refused_with_the_column(site):
     text = site.fault("time,i,u\n2026-01-31T08:00:00Z,charging,3300\n")
-    assert "log.csv: column 'i' (Current) holds string, not numbers; is a header or a word in it?" in text
+    assert "log.csv: column 'i' (Current) is not all numbers; is a header or a word in it?" in text
+    assert "invalid value 'charging'" in text
+    content = pa.table({"time": pa.array([T0], pa.timestamp("ms", "UTC")), "i": ["charging"], "u": [1.0]})
+    assert "column 'i' (Current) holds string, not numbers" in site.fault(content, name="log.parquet")
 
 
 def test_a_whole_number_of_64_bits_that_no_float_holds_comes_in_as_the_nearest(site):
@@ -276,3 +280,138 @@ def test_an_asset_that_is_being_computed_takes_no_file(site):
     site.platform.take_lease("pack", "a run", 60.0)
     with pytest.raises(LeaseError, match="pack is being computed"):
         site.bring(CSV, again=True)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr("platform_interface.ingest._BLOCK", 64)
+    monkeypatch.setattr("platform_interface.ingest.BATCH", 2)
+
+
+def lines(*values, header="time,i,u"):
+    return header + "\n" + "".join(f"2026-01-31T08:00:{n:02}Z,{value}\n" for n, value in enumerate(values))
+
+
+class Taken(LocalPlatform):
+    """Another run takes the asset over after some renewals."""
+
+    renewals = 0
+
+    def take_lease(self, asset, owner, seconds):
+        self.renewals += 1
+        return super().take_lease(asset, owner, seconds) if self.renewals < 4 else "process 7 on another"
+
+
+def test_a_lease_is_renewed_before_every_write_and_its_loss_says_what_is_in(site, small_blocks):
+    content = pa.table({"time": pa.array(range(T0, T0 + 6), pa.timestamp("ms", "UTC")), "i": [1.0] * 6, "u": [1.0] * 6})
+    site.platform = Taken(site.platform.folder)
+    with pytest.raises(LeaseError) as caught:
+        site.bring(content, name="log.parquet")
+    assert "4 rows of it are in already. Wait for that run and ingest the file again, which is safe" in str(caught.value)
+    assert "rows that are in already count once" in str(caught.value)
+    assert site.times("Current") == list(range(T0, T0 + 4))
+
+
+def test_two_columns_for_one_sensor_are_refused_with_both(site):
+    target = {"sensor": "Current", "unit": "A"}
+    assert "columns.u: 'Current' is already column 'i'" in site.fault(CSV, changed(columns={"i": target, "u": target}))
+
+
+def test_of_two_temperatures_of_the_battery_data_format_the_first_is_taken(site):
+    header = "Unix Time / s,Temperature T1 / degC,Surface Temperature T1 / degC"
+    result = site.bring(f"{header}\n{T0 // 1000},20,30\n", None)
+    assert (site.values("Cell Temperature"), result.unmapped) == ([[30.0]], ["Temperature T1 / degC"])
+
+
+@pytest.mark.parametrize("early", ["", "1"])
+def test_a_column_that_is_empty_or_whole_at_first_comes_in_with_its_decimals(site, small_blocks, early):
+    result = site.bring(lines(*[f"{early},2"] * 5, "1.5,2.5"))
+    assert (result.rows, site.values("Current")[0][-1]) == (6, 1.5)
+
+
+def test_a_column_that_is_not_mapped_may_hold_anything(site, small_blocks):
+    assert site.bring(lines(*[",1,1"] * 5, "a word,1,1", header="time,note,i,u")).rows == 6
+
+
+def test_true_and_false_come_in_as_one_and_zero(site):
+    site.bring(lines("true,1", "false,1"))
+    assert site.values("Current") == [[1.0, 0.0]]
+
+
+def test_a_word_late_in_a_file_names_its_column_and_how_many_rows_are_in(site, small_blocks):
+    rows = [f"x,{n},2" for n in range(8)]
+    text = site.fault(lines(*rows, "x,charging,2", header="time,note,i,u"))
+    count = len(site.times("Current"))
+    assert count > 0
+    assert "log.csv: column 'i' (Current) is not all numbers; is a header or a word in it?" in text
+    assert "invalid value 'charging'" in text
+    assert f"{count} rows of it are in already. It is safe to ingest the mended file" in text
+    site.bring(lines(*rows, "x,9,2", header="time,note,i,u"))
+    assert set(site.times("Current")) == {T0 + 1000 * n for n in range(9)}
+
+
+@pytest.mark.parametrize(
+    ("stated", "wrong", "right"),
+    [({}, "0001-01-01T00:00:00Z", "2026-01-31T08:00:00Z"), ({"unit": "ms"}, "-1e307", str(T0)), ({"unit": "s"}, "1e307", str(T0 // 1000))],
+)  # fmt: skip
+def test_rows_with_a_time_out_of_range_are_left_out_and_counted(site, stated, wrong, right):
+    mapping = changed(time={"column": "time", **stated})
+    result = site.bring(f"time,i,u\n{right},1,1\n{wrong},2,2\n{right},3,3\n", mapping)
+    assert (result.rows, result.counts) == (2, {"rows with a time outside 1970 to 2100": 1})
+    assert site.values("Current") == [[1.0, 3.0]]
+    assert "which is outside 1970 to 2100" in site.fault(f"time,i,u\n{wrong},1,1\n", mapping)
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.parquet"])
+def test_a_column_name_that_is_there_twice_is_refused(site, name):
+    stamps = pa.array([T0], pa.timestamp("ms", "UTC"))
+    table = pa.Table.from_arrays([stamps, pa.array([1]), pa.array([2])], names=["time", "i", "i"])
+    content = table if name.endswith("parquet") else "time,i, i\n2026-01-31T08:00:00Z,1,2\n"
+    assert "column 'i' is there 2 times; rename all but one" in site.fault(content, name=name)
+
+
+def test_a_mapping_that_is_a_folder_is_refused(site, tmp_path):
+    (tmp_path / "log.csv").write_text(CSV, encoding="utf-8")
+    with pytest.raises(UsageError, match="cannot be read as a mapping file: is a folder"):
+        ingest(site.platform, tmp_path / "log.csv", "pack", tmp_path)
+
+
+def test_a_sensor_is_not_named_as_the_time_column(site):
+    text = site.fault(CSV, changed(columns={"i": {"sensor": "time", "unit": "A"}}))
+    assert "columns.i.sensor: 'time' is the name of the time column" in text
+
+
+@pytest.mark.parametrize("name", ["LOG.CSV", "LOG.PARQUET"])
+def test_the_suffix_may_be_in_capitals(site, name):
+    content = pa.table({"time": pa.array([T0], pa.timestamp("ms", "UTC")), "i": [1.0], "u": [1.0]})
+    assert site.bring(content if name.endswith("PARQUET") else lines("1,1"), name=name).rows == 1
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.parquet"])
+def test_offsets_may_change_with_the_clock(site, name):
+    times = ["2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00"]
+    text = "time,i,u\n" + "".join(f"{time},1,1\n" for time in times)
+    site.bring(pa.table({"time": times, "i": [1, 1], "u": [1, 1]}) if name.endswith("parquet") else text, name=name)
+    assert site.times("Current") == [instant(time) for time in times]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_times_with_and_without_an_offset_are_not_mixed(site, small_blocks, count, zone):
+    times = ["2026-01-31T08:00:00Z"] * count + ["2026-01-31T08:00:01"] * count
+    text = site.fault(
+        pa.table({"time": times, "i": [1] * 2 * count, "u": [1] * 2 * count}),
+        changed(time={"column": "time", "time_zone": zone}), name="log.parquet",
+    )  # fmt: skip
+    assert "mixes times with and without an offset" in text or (zone is None and "carry no zone" in text)
+
+
+def test_another_damaged_asset_does_not_matter(site, caplog):
+    site.bring(CSV, asset="other")
+    site.platform._file("other").close()
+    (site.platform.folder / "other" / "asset.db").write_bytes(b"damaged" * 500)
+    site.platform = LocalPlatform(site.platform.folder)
+    assert site.bring(CSV).rows == 2
+    assert not caplog.messages
+    with pytest.raises(PlatformError):
+        site.bring(CSV, asset="other")
