@@ -138,7 +138,10 @@ class Settings(_Frozen):
 
     def folder(self, name: str) -> Path:
         """Resolve a folder of the settings against the program's own."""
-        path = Path(name).expanduser()
+        try:
+            path = Path(name).expanduser()
+        except RuntimeError:
+            raise UsageError(f"settings.json: the folder '{name}' names a user that this machine does not have") from None
         return path if path.is_absolute() else program_folder() / path
 
 

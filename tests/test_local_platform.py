@@ -283,3 +283,20 @@ def test_alarms_are_changed_by_key_and_never_removed(platform):
         ("a", "open"),
         ("c", "open"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("base", "unit", "fault"),
+    [("pack", "millivolt", "is in volt, and this is in millivolt"), ("other", "volt", "is on the time base 'pack' already")],
+)
+def test_a_sensor_never_changes_its_unit_or_time_base_under_its_old_samples(platform, base, unit, fault):
+    platform.append("pack", "pack", rows([1], [3.7]), {"a": "volt"})
+    with pytest.raises(PlatformError, match=fault):
+        platform.append("pack", base, rows([2], [3700.0]), {"a": unit})
+    assert platform.read("pack", ["a"], 0, EVER)[0].values.tolist() == [[3.7]]
+
+
+def test_a_model_cannot_write_over_a_sensor(platform):
+    platform.append("pack", "pack", rows([1], [3.7]), {"a": "volt"})
+    with pytest.raises(PlatformError, match="is a sensor already"):
+        platform.replace("pack", "model.m", 0, None, rows([1], [2.0]), {"a": "volt"})
