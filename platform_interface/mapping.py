@@ -263,10 +263,6 @@ def _ended(sentence: str) -> str:
     return sentence if sentence.endswith("?") else f"{sentence}."
 
 
-def _sentence(text: str) -> str:
-    return text if text.endswith("?") else f"{text}."
-
-
 def _measured(sensors: Mapping[str, Sensor]) -> set[str]:
     """Return the names that an input may read, an array once; outputs of models come and go, so they are no hint."""
     names = [name for name, sensor in sensors.items() if not sensor.output]
