@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -216,11 +216,11 @@ class Chosen:
     used: set[str] = field(default_factory=set)
     by_sensor: dict[str, str] = field(default_factory=dict)
 
-    def take(self, found: Sequence[str], target: ColumnTarget, array: bool) -> list[str]:
-        """Take the columns of one target; return what is wrong with it."""
+    def take(self, found: Mapping[str, int], target: ColumnTarget, array: bool) -> list[str]:
+        """Take the columns of one target; return what is wrong with it. Each of a family keeps its own number."""
         stem = target.sensor.removesuffix("|*")
         base = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") if array else "pack"
-        labels = [f"{stem}|{i}" for i in range(len(found))] if array else [stem]
+        labels = [f"{stem}|{number}" for number in found.values()] if array else [stem]
         self.used.update(found)
         for column, label in zip(found, labels, strict=True):
             if label == "time":
@@ -273,7 +273,7 @@ def columns_of(mapping: FileMapping, names: Sequence[str], where: str) -> Chosen
     if not targets:
         faults.append(f"no column is mapped; the file has {', '.join(names[:12])}")
     for column, target in targets.items():
-        found = _numbered(column, names) if "{n}" in column else [column] if column in names else []
+        found = _numbered(column, names) if "{n}" in column else {column: 0} if column in names else {}
         if not found:
             faults.append(f"columns.{column}: is not a column{did_you_mean(column, names)}")
         elif target.sensor.endswith("|*") != ("{n}" in column):
@@ -294,8 +294,8 @@ def _bdf(names: Sequence[str]) -> dict[str, ColumnTarget]:
     return {label: ColumnTarget(sensor=sensor, unit=BDF[label][1]) for sensor, label in first.items()}
 
 
-def _numbered(column: str, names: Sequence[str]) -> list[str]:
-    """Return the columns of a family in numeric order."""
+def _numbered(column: str, names: Sequence[str]) -> dict[str, int]:
+    """Return the columns of a family with their numbers, in numeric order."""
     pattern = re.compile(_PLACE.sub(r"(\\d+)", re.escape(column)) + "$")
     found = [(int(match.group(1)), name) for name in names if (match := pattern.match(name))]
-    return [name for _, name in sorted(found)]
+    return {name: number for number, name in sorted(found)}

@@ -45,12 +45,13 @@ class _Frozen(BaseModel):
 class Input(_Frozen):
     """One thing a model reads: a sensor (series), an array sensor (frame), or a parameter."""
 
-    type: Literal["pd.Series", "pd.DataFrame", "float", "dict"] = Field(description="What the model is given.")
+    type: Literal["pd.Series", "pd.DataFrame", "float", "str", "dict"] = Field(description="What the model is given.")
     unit: Unit = Field("dimensionless", description="Unit the model is given, a pint name.")
     description: str = Field("", description="What it is, for people.")
     required: bool = Field(True, description="Without it the model refuses.")
     quantity: Quantity = Field("other", description="What is measured; decides which physical checks apply.")
     valid_range: Range | None = Field(None, description="Values outside never reach the model. [unit]")
+    choices: list[str] | None = Field(None, description="Words allowed for a parameter of type 'str'; case does not count.")
     align_to: str | None = Field(None, description="Input whose times this one is given at, as-of and causal.")
     tolerance: Seconds = Field(0.0, description="Oldest sample that `align_to` may use. [s]")
     max_gap: Seconds = Field(

@@ -36,6 +36,12 @@ class Source:
     unit: str
     quantity: str
 
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Return the site's own numbers of an array's elements; those from 0 where two would be equal."""
+        found = tuple(int(name.rsplit("|", 1)[1]) for name in self.names if "|" in name)
+        return found if len(set(found)) == len(self.names) else tuple(range(len(self.names)))
+
     def convert(self, raw: Any) -> Any:
         """Return raw values in the manifest's unit and the inside sign."""
         if not self.conversion.is_identity:
@@ -222,6 +228,8 @@ class Mapper:
         where = f"models.{model}.inputs.{name}"
         known = {**self.asset.parameters, **self.facts.parameters}
         value = known.get(wanted.removeprefix("BP/"), known.get(wanted)) if isinstance(wanted, str) else wanted
+        if value is None and given.choices and isinstance(wanted, str):
+            value = next((choice for choice in given.choices if choice.casefold() == wanted.casefold()), None)
         if value is None:
             hint = did_you_mean(str(wanted), known)
             text = f"parameter '{wanted}' (input '{name}') is not set on {self.asset.id}{hint}"
@@ -231,8 +239,23 @@ class Mapper:
                 parameters[name] = value
             else:
                 self._missing(given, True, f"parameter '{wanted}' (input '{name}') is {value!r}, not an object")
+        elif given.type == "str":
+            self._word(name, given, wanted, value, where, parameters)
         else:
             self._number(name, given, wanted, value, where, parameters)
+
+    def _word(self, name: str, given: Input, wanted: Any, value: Any, where: str, parameters: dict[str, Any]) -> None:
+        """Take a text, or one of the manifest's choices in the manifest's spelling."""
+        if not isinstance(value, str) or not value:
+            self._missing(given, True, f"parameter '{wanted}' ({where}) is {value!r}, not a text")
+            return
+        known = {choice.casefold(): choice for choice in given.choices or [value]}
+        if value.casefold() not in known:
+            text = f"parameter '{wanted}' is '{value}', which input '{name}' does not take{did_you_mean(value, known.values())}"
+            text = f"{_ended(text)} Correct it on the platform, or set {where} in settings.json."
+            self._missing(given, True, text)
+            return
+        parameters[name] = known[value.casefold()]
 
     def _number(self, name: str, given: Input, wanted: Any, value: Any, where: str, parameters: dict[str, Any]) -> None:
         unit = given.unit

@@ -24,7 +24,8 @@ class ModelInput(Mapping[str, Any]):
     Attributes
     ----------
     inputs : mapping
-        ``Series``, ``DataFrame`` (array sensor), ``float`` or ``dict`` by logical name. An optional
+        ``Series``, ``DataFrame`` (array sensor; its columns are the site's own numbers, 82 for
+        ``Cell Voltage|82``), ``float``, ``str`` or ``dict`` by logical name. An optional
         input that the asset does not have is not a key: ``data.get("soh")`` is ``None``.
     start, end : Timestamp
         The window, ``start <= t < end``, UTC.

@@ -32,10 +32,11 @@ class OutputError(ModelError):
 
 @dataclass(frozen=True)
 class Column:
-    """One output, every sample, in order; `values` has one row a column of an array output."""
+    """One output, every sample, in order; `values` has one row a column of an array output, `numbers` its numbers."""
 
     time: Times
     values: Values
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass
@@ -187,7 +188,14 @@ def _column(name: str, output: Output, value: Any, window: tuple[int, int], resu
             raise OutputError(
                 f"output '{name}' reaches {block.min():.6g} to {block.max():.6g} {output.unit}, outside {low:g} to {high:g}"
             )
-    return Column(time, block)
+    return Column(time, block, _numbers(value, block.shape[0]))
+
+
+def _numbers(value: pd.Series | pd.DataFrame, count: int) -> tuple[int, ...]:
+    """Return the numbers of an array's columns: its labels where those are whole numbers, else from 0."""
+    labels = tuple(getattr(value, "columns", ()))
+    whole = all(isinstance(label, (int, np.integer)) and label >= 0 for label in labels)
+    return tuple(int(label) for label in labels) if whole and len(set(labels)) == count else tuple(range(count))
 
 
 def _times(name: str, value: pd.Series | pd.DataFrame, window: tuple[int, int]) -> Times:
@@ -210,7 +218,7 @@ def _times(name: str, value: pd.Series | pd.DataFrame, window: tuple[int, int]) 
 def _rows(name: str, series: str, output: Output, column: Column, result: Prepared) -> Table:
     """Decimate one output and name its columns as the platform does."""
     array = output.type == "pd.DataFrame"
-    names = tuple(f"{series}|{i}" for i in range(column.values.shape[0])) if array else (series,)
+    names = tuple(f"{series}|{number}" for number in column.numbers) if array else (series,)
     if column.time.size:
         for label, row in zip(names, column.values, strict=True):
             result.latest[label] = float(row[-1])

@@ -128,10 +128,12 @@ def _model_input(plan: Plan, given: Given, carry: dict[str, Any]) -> ModelInput:
                  "end": index_of(np.array([g[1] for g in cleaned.gaps], np.int64))}
             )  # fmt: skip
             time, block = _with_context(given.context.get(name), cleaned)
+            numbers = plan.sources[name].numbers
         elif name in given.computed:
             column, unit = given.computed[name]
             factor = units.conversion(unit if column.time.size else wanted.unit, wanted.unit)
             time, block = column.time, column.values * factor.multiply / factor.divide + factor.add
+            numbers = column.numbers
         else:
             if name in given.seeds:
                 values[name] = given.seeds[name]
@@ -141,7 +143,7 @@ def _model_input(plan: Plan, given: Given, carry: dict[str, Any]) -> ModelInput:
         target = _times_of(wanted.align_to, given)
         if target is not None:
             time, block = _aligned(name, wanted, time, block, target, carry)
-        values[name] = _as_pandas(wanted, time, block)
+        values[name] = _as_pandas(wanted, time, block, numbers)
     limits = {name: source.max_gap for name, source in plan.sources.items()}
     start, end = (pd.Timestamp(instant, unit="ms", tz="UTC") for instant in given.window)
     return ModelInput(values, start, end, gaps, limits)
@@ -180,12 +182,12 @@ def _aligned(
     return target, aligned
 
 
-def _as_pandas(wanted: Input, time: Times, block: Values) -> pd.Series | pd.DataFrame:
-    """Return the samples on memory that cannot be written to."""
+def _as_pandas(wanted: Input, time: Times, block: Values, numbers: tuple[int, ...]) -> pd.Series | pd.DataFrame:
+    """Return the samples on memory that cannot be written to; the columns of an array have the site's numbers."""
     import pandas as pd
 
     block = block.view()
     block.flags.writeable = False
     if wanted.type == "pd.DataFrame":
-        return pd.DataFrame(block.T, index=index_of(time), copy=False)
+        return pd.DataFrame(block.T, index=index_of(time), columns=list(numbers or range(block.shape[0])), copy=False)
     return pd.Series(block[0], index=index_of(time), copy=False)

@@ -27,6 +27,8 @@ def parameters_of(manifest: Manifest) -> dict[str, Any]:
         if given.type == "float" and given.initialisation_value is None:
             low, high = given.valid_range or (1.0, 100.0)
             found[given.sensor or site_name(name)] = float(np.sqrt(low * high)) if low > 0 else (low + high) / 2
+        elif given.type == "str":
+            found[given.sensor or site_name(name)] = (given.choices or ["any"])[0]
     return found
 
 

@@ -97,10 +97,10 @@ def test_rows_stay_in_the_order_and_number_in_which_they_came(site):
     assert result.counts["rows without a time"] == 1
 
 
-def test_a_family_of_columns_becomes_an_array_in_numeric_order(site):
+def test_a_family_of_columns_becomes_an_array_and_each_keeps_its_number(site):
     mapping = changed(columns={"cell{n}_mv": {"sensor": "Cell Voltage|*", "unit": "mV"}})
     result = site.bring("time,cell10_mv,cell2_mv,cell1_mv,cellx_mv\n2026-01-31T08:00:00Z,10,2,1,9\n", mapping)
-    assert site.values("Cell Voltage|0", "Cell Voltage|1", "Cell Voltage|2") == [[1.0], [2.0], [10.0]]
+    assert site.values("Cell Voltage|1", "Cell Voltage|2", "Cell Voltage|10") == [[1.0], [2.0], [10.0]]
     assert result.unmapped == ["cellx_mv"]
     assert (site.platform.folder / "pack" / "series" / "cell_voltage").is_dir()
 

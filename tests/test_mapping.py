@@ -265,3 +265,36 @@ def test_a_hash_changes_with_its_part_and_only_with_it():
     assert differing(replace(before, manifest=model.model_copy(update={"inputs": {**model.inputs, "voltage": wider}}))) == {
         "manifest"
     }
+
+
+WORD = {"type": "str", "choices": ["NMC", "LFP"]}
+
+
+@pytest.mark.parametrize("value", ["LFP", "lfp"])
+def test_a_word_is_taken_in_the_spelling_of_the_manifest(value):
+    assert plan(manifest(current=CURRENT, chemistry=WORD), DISCHARGE, parameters={"Chemistry": value}).parameters == {
+        "chemistry": "LFP"
+    }
+
+
+def test_a_word_may_stand_in_the_settings():
+    settings = ModelSettings(inputs={"chemistry": "nmc"})
+    assert plan(manifest(current=CURRENT, chemistry=WORD), DISCHARGE, settings).parameters == {"chemistry": "NMC"}
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("LPF", "parameter 'Chemistry' is 'LPF', which input 'chemistry' does not take; did you mean 'LFP'?"),
+        ("lead", "parameter 'Chemistry' is 'lead', which input 'chemistry' does not take; there is 'LFP', 'NMC'."),
+        (3, "parameter 'Chemistry' (models.m.inputs.chemistry) is 3, not a text"),
+    ],
+)
+def test_a_word_that_is_none_of_the_choices_is_refused(value, sentence):
+    [refusal] = plan(manifest(current=CURRENT, chemistry=WORD), DISCHARGE, parameters={"Chemistry": value}).refusals
+    assert refusal.startswith(sentence)
+
+
+def test_an_array_keeps_the_numbers_of_the_site():
+    sensors = {f"Cell Voltage|{number}": "V" for number in (82, 1, 9)}
+    assert plan(manifest(cell_voltage=CELLS), sensors=sensors).sources["cell_voltage"].numbers == (1, 9, 82)

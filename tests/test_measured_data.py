@@ -130,7 +130,8 @@ def test_car_2_has_434_gaps_and_its_dead_cells_are_counted_as_sentinels(name, wh
 def test_every_cell_is_stored_as_it_is_in_the_file(name, cells, unit, whole):
     run = whole(name)
     platform = LocalPlatform(run.folder / "store")
-    names = [f"Cell Voltage|{position}" for position in range(cells)]
+    first = int(min(run.frame.filter(regex=r"^cell\d+_m?v$"))[4:6])
+    names = [f"Cell Voltage|{first + position}" for position in range(cells)]
     sensors = platform.sensors(name)
     assert [sensor for sensor in sensors if sensor.startswith("Cell Voltage|")] == names
     assert sensors[names[0]].unit == unit

@@ -225,3 +225,13 @@ def test_an_array_of_the_wrong_length_is_a_fault():
 def test_a_frame_where_a_series_is_declared_is_a_fault():
     text = fault({"total": pd.DataFrame({"a": [1.0], "b": [2.0]}, series([1]).index)})
     assert text == "output 'total' has 2 columns; model.json says it is a pd.Series"
+
+
+def test_the_columns_of_an_array_keep_whole_numbers_as_their_numbers():
+    found = prepared(cells=pd.DataFrame({82: [1.0], 7: [3.0]}, series([1]).index))
+    assert found.table.names == ("Cells|82", "Cells|7")
+
+
+def test_columns_with_other_labels_are_counted_from_zero():
+    found = prepared(cells=pd.DataFrame({"a": [1.0], "b": [3.0]}, series([1]).index))
+    assert found.table.names == ("Cells|0", "Cells|1")
