@@ -45,4 +45,4 @@ demo-fleet: $(VENV)/.training
 	$(BIN)/python training/demo_fleet.py
 
 clean:
-	rm -rf $(VENV) twin-store twin-reports
+	rm -rf $(VENV) twin-store twin-reports twin-pages

@@ -22,6 +22,7 @@ from benchmarks.processes import ROOT, Spent, process, store, twin_run
 PAGE = ROOT / "documentation" / "explanation" / "performance.md"
 DAYS, YEAR = 30, 365
 GROWTH = (1, 3, 10)
+MODELS = "eq_cycles,voltage_monitor,imbalance_analysis,soc_ocv_estimation"
 IMPORTS = "import pandas, pyarrow, pydantic"
 
 
@@ -111,6 +112,28 @@ def cells(target: Path) -> list[Row]:
     ]
 
 
+def all_models(target: Path) -> list[Row]:
+    """Four models on one asset: 96 cells, current and voltage, 30 days at 1 Hz, against reading the same values."""
+    say(f"{MODELS}: 96 cells, current, voltage, {DAYS} days at 1 Hz / reading them with pyarrow")
+    series = target / "pack" / "series"
+    folders = [str(series / name) for name in ("cell_voltage", "pack")]
+    taken = pairs(
+        3,
+        lambda _number: twin_run(target, "pack", MODELS, "full"),
+        lambda _number: process("-m", "benchmarks.read_only", *folders),
+    )
+    value, peak = ratio(taken), max(a.peak for a, _ in taken)
+    what = f"All four models, {98 * 86_400 * DAYS / 1e6:.0f} M values"
+    how = (
+        f"96 cells, current, voltage, {DAYS} days through fetch, checks, {MODELS.replace(',', ', ')}, outputs ÷ a process that "
+        f"only reads them into NumPy with pyarrow; {seconds(taken)}"
+    )
+    return [
+        Row(f"{what}: time", f"{value:.2f}", "≤ 4", value <= 4, how),
+        Row(f"{what}: peak memory", f"{peak:.0f} MB", "< 500 MB", peak < 500, "largest `ru_maxrss` of the process"),
+    ]
+
+
 def growth(target: Path) -> list[Row]:
     """How time grows with rows."""
     say("growth with rows: " + ", ".join(f"{days}x" for days in GROWTH))
@@ -152,22 +175,38 @@ def incremental(folder: Path) -> list[Row]:
     ]
 
 
-def stages(target: Path) -> tuple[dict[str, float], float]:
-    """Return seconds by stage of the run of `cells`, and its wall time."""
-    say("stages")
+def stages(target: Path, asset: str, models: str) -> tuple[dict[str, float], float]:
+    """Return seconds by stage of the full run of these models on an asset, and its wall time."""
+    say(f"stages of {asset}")
     output = subprocess.run(
-        [sys.executable, "-m", "benchmarks.stages", str(target), "cells"], cwd=ROOT, capture_output=True, check=True, text=True
+        [sys.executable, "-m", "benchmarks.stages", str(target), asset, models],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        text=True,
     ).stdout
     spent = json.loads(output)
     return spent, spent.pop("wall")
 
 
-def page(rows: list[Row], shares: dict[str, float], wall: float) -> str:
+def share_table(shares: dict[str, float], wall: float) -> list[str]:
+    """Return the busy seconds by stage as lines of Markdown."""
+    total = sum(shares.values())
+    ranked = sorted(shares.items(), key=lambda item: -item[1])
+    return [
+        f"Wall time {wall:.2f} s, busy time {total:.2f} s.",
+        "",
+        "| stage | seconds | share of busy time |",
+        "|---|---|---|",
+        *[f"| {name} | {spent:.2f} | {spent / total:.0%} |" for name, spent in ranked],
+        "",
+    ]
+
+
+def page(rows: list[Row], cells_shares: list[str], model_shares: list[str]) -> str:
     """Return the page."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "pandas", "pyarrow", "pydantic"))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
-    total = sum(shares.values())
-    ranked = sorted(shares.items(), key=lambda item: -item[1])
     lines = [
         "# Performance",
         "",
@@ -183,14 +222,14 @@ def page(rows: list[Row], shares: dict[str, float], wall: float) -> str:
         "",
         "## Where the time of the 96 cells goes",
         "",
-        f"Busy seconds by stage, each without the stages inside it; wall time {wall:.2f} s, busy time {total:.2f} s. The next window is",
-        "read, ordered and hashed by a thread while one is computed and written, so busy time exceeds wall time, and a stage",
-        "that waits for a core or for the disk counts the wait.",
+        "Busy seconds by stage, each without the stages inside it. The next window is read, ordered and hashed by a thread while",
+        "one is computed and written, so busy time exceeds wall time, and a stage that waits for a core or for the disk counts",
+        "the wait. A model's line is its `process` alone.",
         "",
-        "| stage | seconds | share of busy time |",
-        "|---|---|---|",
-        *[f"| {name} | {spent:.2f} | {spent / total:.0%} |" for name, spent in ranked],
+        *cells_shares,
+        "## Where the time of the four models goes",
         "",
+        *model_shares,
         "## How it is kept",
         "",
         "* A window holds at most about 2 M values (`execution.max_values`), and at most two windows are in memory.",
@@ -211,9 +250,15 @@ def main() -> None:
         target = folder / "cells" / "store"
         store("cells", target, DAYS)
         rows += cells(target) + growth(target)
-        shares, wall = stages(target)
+        cells_shares = share_table(*stages(target, "cells", "cell_extremes"))
+        shutil.rmtree(target)
+        say(f"writing 96 cells, current and voltage, {DAYS} days at 1 Hz")
+        store("pack", target, DAYS)
+        rows += all_models(target)
+        model_shares = share_table(*stages(target, "pack", MODELS))
+        shutil.rmtree(target)
         rows += incremental(folder)
-    text = page(rows, shares, wall)
+    text = page(rows, cells_shares, model_shares)
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(text, encoding="utf-8")
     say(f"\n{PAGE.relative_to(ROOT)}:\n\n{text}")

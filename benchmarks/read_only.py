@@ -1,4 +1,4 @@
-"""The peer: every cell voltage of a store into NumPy, row group by row group, with pyarrow and nothing else."""
+"""The peer: every value of some folders of a store into NumPy, row group by row group, with pyarrow and nothing else."""
 
 import sys
 from pathlib import Path
@@ -18,4 +18,4 @@ def read(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    print(read(Path(sys.argv[1])))
+    print(sum(read(Path(name)) for name in sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Where the time of one run goes, stage by stage: ``python -m benchmarks.stages <store> <asset>`` prints JSON.
+"""Where the time of one run goes, stage by stage: ``python -m benchmarks.stages <store> <asset> <models>`` prints JSON.
 
 Functions of the pipeline are wrapped with clocks; a stage's time is without the stages inside it. Where a thread works
 ahead, its stages run beside those of the main thread, so the sum may exceed the wall time.
@@ -64,8 +64,8 @@ class Clocks:
         setattr(target, name, self.wrap(stage, getattr(target, name)))
 
 
-def shares(store: str, asset: str) -> dict[str, float]:
-    """Run `cell_extremes` in full on one asset, and return seconds by stage."""
+def shares(store: str, asset: str, models: str) -> dict[str, float]:
+    """Run these models in full on one asset, and return seconds by stage."""
     from platform_interface.fleet import run_fleet
     from platform_interface.launch import Launch, program_folder
     from platform_interface.model import registered
@@ -73,7 +73,7 @@ def shares(store: str, asset: str) -> dict[str, float]:
     from platform_interface.settings import load_settings
 
     values = {
-        "execution": {"enabled_models": "cell_extremes", "compute_type": "full", "plugin_folders": [str(PLUGINS)]},
+        "execution": {"enabled_models": models, "compute_type": "full", "plugin_folders": [str(PLUGINS)]},
         "platform": {"connector": "local", "store": store},
     }
     launch = Launch(assetId=asset, configurationValues=values)
@@ -83,11 +83,12 @@ def shares(store: str, asset: str) -> dict[str, float]:
     for stage, paths in STAGES.items():
         for path in paths:
             clocks.wrap_name(stage, path)
-    model = registered("cell_extremes")
-    setattr(model, "process", clocks.wrap("model", model.process))  # noqa: B010 - mypy refuses the assignment
+    for name in models.split(","):
+        model = registered(name)
+        setattr(model, "process", clocks.wrap(name, model.process))  # noqa: B010 - mypy refuses the assignment
     report = run_fleet(launch, settings)
     return {**clocks.seconds, "wall": report.assets[0].seconds}
 
 
 if __name__ == "__main__":
-    print(json.dumps(shares(str(Path(sys.argv[1]).resolve()), sys.argv[2])))
+    print(json.dumps(shares(str(Path(sys.argv[1]).resolve()), *sys.argv[2:4])))

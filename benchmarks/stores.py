@@ -69,6 +69,47 @@ def pack(start: int, end: int) -> Table:
     return Table(time, tuple(PACK_UNITS), np.stack([current, voltage, soc, temperature]))
 
 
+def pack_day(day: int) -> tuple[Values, Values]:
+    """Return a day at 1 Hz of a 96-cell NMC pack of 50 Ah: two cycles with rests.
+
+    Returns
+    -------
+    cells : ndarray, shape (96, 86400)
+        Resolution 1 mV. [V]
+    pack : ndarray, shape (2, 86400)
+        Current, positive on discharge, and terminal voltage. [A], [V]
+    """
+    from models.chemistry import chemistry
+
+    random = np.random.default_rng(day)
+    seconds = np.arange(DAY // 1000)
+    hour = seconds / 3600 % 12
+    current = np.select([hour < 4, hour < 6, hour < 10], [8.0, 0.0, -8.0], 0.0)
+    current += np.where(current != 0, np.repeat(random.normal(0.0, 2.0, seconds.size // LOAD_STEP), LOAD_STEP), 0.0)
+    soc = np.clip(0.85 - np.cumsum(current) / 3600 / 50, 0.05, 0.95)
+    mean = np.interp(soc, levels := np.linspace(0, 1, 201), np.asarray(chemistry("NMC").ocv(levels)))
+    fixed = np.random.default_rng(0)
+    offsets, resistance = fixed.normal(0.0, 0.004, (CELLS, 1)), fixed.normal(1.5e-3, 3e-5, (CELLS, 1))
+    noise = random.standard_normal((CELLS, seconds.size), np.float32) * 0.0008
+    cells = np.round(mean + offsets - resistance * current + noise, 3)
+    return cells, np.stack([np.round(current, 1), np.round(cells.sum(axis=0), 1)])
+
+
+def write_pack(folder: Path, days: int) -> None:
+    """Write the asset ``pack``: 96 cells, current and voltage at 1 Hz, for all models together."""
+    platform = LocalPlatform(folder)
+    parameters = {"Capacity": 50.0, "Chemistry": "NMC", "Cells in series": CELLS, "positive_current": "discharge"}
+    platform.save_asset(Asset("pack", "96 cells, current and voltage at 1 Hz", parameters=parameters))
+    names = tuple(f"Cell Voltage|{number}" for number in range(1, CELLS + 1))
+    sensors = ("Current", "Voltage")
+    for day in range(days):
+        time = BEGIN + day * DAY + np.arange(0, DAY, 1000, dtype=np.int64)
+        cells, pack = pack_day(day)
+        platform.append("pack", "cell_voltage", Table(time, names, cells), dict.fromkeys(names, "V"))
+        platform.append("pack", "pack", Table(time, sensors, pack), {name: PACK_UNITS[name] for name in sensors})
+        print(f"  day {day + 1} of {days}", file=sys.stderr)
+
+
 def write_history(folder: Path, days: int) -> None:
     """Write ``year`` and ``day``, which both end at the same midnight."""
     platform = LocalPlatform(folder)
@@ -94,6 +135,6 @@ def ingest_demo(folder: Path, _number: int) -> None:
 
 
 if __name__ == "__main__":
-    {"cells": write_cells, "history": write_history, "hour": append_hour, "demo": ingest_demo}[sys.argv[1]](
+    {"cells": write_cells, "pack": write_pack, "history": write_history, "hour": append_hour, "demo": ingest_demo}[sys.argv[1]](
         Path(sys.argv[2]), int(sys.argv[3])
     )

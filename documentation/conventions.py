@@ -47,7 +47,8 @@ _NAMES_AND_NUMBERS = """## Names
 * A **logical name** is what a model calls a thing: `cell_voltage`. The **name on the site** is what the platform calls it: "Cell
   Voltage". Settings map one to the other; where they say nothing, the name on the site is the logical one in words, each with a
   capital: `cell_voltage` is "Cell Voltage", `soc` is "SOC".
-* The elements of an **array sensor** are `Cell Voltage|0`, `Cell Voltage|1`, …, from whatever number the site counts. The whole is `Cell Voltage|*`, in numeric order. A cell has that number in every output, alarm and page: it is never counted anew.
+* The elements of an **array sensor** are `Cell Voltage|0`, `Cell Voltage|1`, …, from whatever number the site counts. The
+  whole is `Cell Voltage|*`, in numeric order. A cell has that number in every output, alarm and page: it is never counted anew.
 * An **asset id** on the embedded platform is 1 to 100 letters, digits, spaces, `.`, `_` or `-`.
 * A **plugin** is lower-case words joined by `_`, the same as its folder.
 

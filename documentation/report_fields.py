@@ -27,6 +27,7 @@ ASSET = {
     "models": "One entry a model, see below.",
     "sensors": "One entry a sensor that was read, see below.",
     "warnings": "What concerns the whole asset: a doubtful sign of the current, sensors named in settings that it lacks.",
+    "findings": "Where the data contradict the mapping, with a `proposal` to paste: [data checks](../explanation/data-checks.md).",
     "quarantined": "By sensor, how many samples from the future are kept apart.",
     "seconds": "Wall time of this asset. [s]",
 }

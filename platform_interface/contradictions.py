@@ -6,12 +6,14 @@ A discharge lowers SOC and, as a step, voltage. Where the data say the opposite,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from platform_interface.checks import Clean
+from platform_interface.doctor.findings import Finding, asset_fact, sensor_fact
 from platform_interface.mapping import Source
 from platform_interface.table import Times, Values
 
@@ -19,6 +21,28 @@ from platform_interface.table import Times, Values
 EVIDENCE = 30
 _LONGEST_STEP = 900_000
 _JUMP = 0.05
+_OPPOSITE = {"charge": "discharge", "discharge": "charge"}
+
+
+class Measured(Protocol):
+    """Samples of one sensor: values in its base unit, one row an element."""
+
+    @property
+    def pattern(self) -> str: ...
+    @property
+    def quantity(self) -> str: ...
+    @property
+    def time(self) -> Times: ...
+    @property
+    def values(self) -> Values: ...
+
+
+@dataclass(frozen=True)
+class _Input:
+    pattern: str
+    quantity: str
+    time: Times
+    values: Values
 
 
 @dataclass
@@ -27,43 +51,59 @@ class SignEvidence:
 
     votes: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     full_scale: dict[str, float] = field(default_factory=dict)
+    samples: dict[str, int] = field(default_factory=dict)
 
     def add(self, sources: Mapping[str, Source], cleaned: Mapping[str, Clean]) -> None:
         """Count the steps of one window."""
-        current = next((name for name, source in sources.items() if source.quantity == "current"), None)
-        if current is None or cleaned[current].time.size < 3:
-            return
-        time, amperes = cleaned[current].time, cleaned[current].values[0]
-        for name, source in sources.items():
-            other = cleaned[name]
-            if source.quantity == "soc" and other.time.size > 2:
-                self._vote(sources[current].pattern, source.pattern, *soc_votes(time, amperes, other.time, other.values[0]))
-            elif source.quantity == "voltage" and other.time.size > 2:
-                self._vote(sources[current].pattern, source.pattern, *voltage_votes(time, amperes, other.time, other.values[0]))
-            if source.quantity == "soc" and other.time.size:
-                key = source.pattern
-                self.full_scale[key] = max(self.full_scale.get(key, 0.0), float(other.values[0].max()))
+        self.weigh(
+            _Input(source.pattern, source.quantity, cleaned[name].time, cleaned[name].values)
+            for name, source in sources.items()
+        )
+
+    def weigh(self, measured: Iterable[Measured]) -> None:
+        """Count the steps of the sensors of one window."""
+        measured = list(measured)
+        current = next((each for each in measured if each.quantity == "current"), None)
+        for other in measured:
+            if other.quantity == "soc" and other.time.size and current is not None and current.time.size > 2:
+                self.full_scale[other.pattern] = max(self.full_scale.get(other.pattern, 0.0), float(np.nanmax(other.values[0])))
+                self.samples[other.pattern] = self.samples.get(other.pattern, 0) + other.time.size
+            if current is None or current.time.size < 3 or other.time.size < 3:
+                continue
+            votes = {"soc": soc_votes, "voltage": voltage_votes}.get(other.quantity)
+            if votes is not None:
+                self._vote(current.pattern, other.pattern, *votes(current.time, current.values[0], other.time, other.values[0]))
 
     def _vote(self, current: str, other: str, agree: int, against: int) -> None:
         votes = self.votes.setdefault((current, other), [0, 0])
         votes[0] += agree
         votes[1] += against
 
-    def warnings(self, asset: str) -> list[str]:
-        """Say what the steps contradict."""
+    def findings(self, asset: str, stated: str | None = None) -> list[Finding]:
+        """Say what the steps contradict; `stated` is what the site says of a positive current."""
         found = []
         for (current, other), (agree, against) in self.votes.items():
             if agree + against >= EVIDENCE and against > 4 * agree:
-                found.append(
+                found.append(Finding(
+                    "sign", current,
                     f"'{other}' moves against '{current}' in {against} of {agree + against} steps: the sign of the current is "
-                    f"probably the opposite of what assets.{asset}.positive_current states. Nothing was changed."
-                )
+                    f"probably the opposite of what assets.{asset}.positive_current states.",
+                    None, "", against, agree + against,
+                    proposal=asset_fact(asset, positive_current=_OPPOSITE[stated]) if stated in _OPPOSITE else None,
+                ))  # fmt: skip
         for pattern, highest in self.full_scale.items():
             if 0 < highest <= 0.0101:
-                found.append(
-                    f"'{pattern}' never exceeds {highest:.2%}: it looks like a fraction that is mapped as percent. Nothing was changed."
-                )
+                count = self.samples[pattern]
+                found.append(Finding(
+                    "unit", pattern,
+                    f"'{pattern}' never exceeds {highest:.2%}: it looks like a fraction that is mapped as percent.",
+                    highest, "", count, count, proposal=sensor_fact(asset, pattern, unit="dimensionless"),
+                ))  # fmt: skip
         return found
+
+    def warnings(self, asset: str) -> list[str]:
+        """Say the same in sentences."""
+        return [f"{finding.text} Nothing was changed." for finding in self.findings(asset)]
 
 
 def soc_votes(time: Times, current: Values, soc_time: Times, soc: Values) -> tuple[int, int]:

@@ -145,6 +145,11 @@ class Mapper:
                 self._sensor(name, given, wanted, stated, manifest.name, sources, computed)
             else:
                 self._parameter(name, given, wanted, stated, manifest.name, parameters)
+        if not sources and not computed and not self.refusals:
+            names = ", ".join(f"'{name}'" for name, given in manifest.inputs.items() if given.is_sensor)
+            self.refusals.append(
+                f"{self.asset.id} has none of the sensors that it may read ({names}). Set models.{manifest.name}.inputs."
+            )
         return replace(
             plan, sources=sources, computed=computed, parameters=parameters, seeds=seeds,
             refusals=tuple(self.refusals), notes=tuple(self.notes),
@@ -192,7 +197,7 @@ class Mapper:
             self._missing(given, True, f"the unit of sensor '{pattern}' is not known. State it: sensors.'{pattern}'.unit")
             return None
         try:
-            conversion = units.conversion(unit, given.unit)
+            conversion = units.shifted(units.conversion(unit, given.unit), facts.offset)
         except ValueError as error:
             self._missing(given, True, f"sensor '{pattern}' ({where}): {error}")
             return None

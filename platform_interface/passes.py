@@ -15,7 +15,7 @@ from platform_interface import alarms
 from platform_interface import report as status
 from platform_interface.checkpoint import Checkpoint
 from platform_interface.checks import Clean, Tally, clean
-from platform_interface.contradictions import SignEvidence
+from platform_interface.doctor.evidence import Evidence
 from platform_interface.errors import LeaseError, ModelError
 from platform_interface.fingerprint import Ordered, Piece, combined, ordered, pieces
 from platform_interface.mapping import Source
@@ -104,7 +104,7 @@ class Pass:
         self.lease = lease
         self.tallies: dict[Source, Tally] = {}
         self.readers: dict[Source, set[str]] = {}
-        self.evidence = SignEvidence()
+        self.evidence = Evidence()
         self.went_through: set[str] = set()
         self.digests: dict[str, str] = {}
         self._alarms: dict[str, Any] | None = None
@@ -150,6 +150,7 @@ class Pass:
             if not track.alive:
                 self._clear_unsupported(track, window[0])
             track.report.seconds = round(track.report.seconds + time.perf_counter() - began, 4)
+        self.evidence.window_done()
         if self.execution.upload_output and changes:
             self.platform.save_state(self.asset, changes, self.owner)
 
@@ -196,7 +197,7 @@ class Pass:
             lookback = plan.manifest.inputs[name].lookback
             if lookback:
                 context[name] = shared.context(source, before, lookback)
-        self.evidence.add(plan.sources, cleaned)
+        self.evidence.of_model(plan, cleaned)
         track.report.rows_in += sum(shared.inside(source).table.time.size for source in plan.sources.values())
         track.report.rows_used += sum(item.time.size for item in cleaned.values())
         given = {name: computed.get(pair) or _no_samples() for name, pair in plan.computed.items()}

@@ -40,8 +40,13 @@ def plugin_folders(settings: Settings) -> list[Path]:
     return [program_folder() / "models", *(settings.folder(name) for name in settings.execution.plugin_folders)]
 
 
-def prepare_models(settings: Settings) -> Prepared:
+def prepare_models(settings: Settings, code: bool = True) -> Prepared:
     """Read the manifests of the enabled plugins, check every name in the settings, import their code.
+
+    Parameters
+    ----------
+    code : bool
+        Whether the code is imported; a page needs the manifests only.
 
     Raises
     ------
@@ -68,12 +73,13 @@ def prepare_models(settings: Settings) -> Prepared:
         raise UsageError("settings.json", faults)
     ordered = _in_order(manifests, settings)
     classes: dict[str, type[Model]] = {}
-    for name in ordered:
+    for name in ordered if code else ():
         try:
             classes[name] = import_plugin(name, folders[name])
         except TwinError as error:
             broken[name] = str(error)
-    return Prepared({name: manifests[name] for name in ordered if name in classes}, classes, broken)
+    good = {name: manifests[name] for name in ordered if not code or name in classes}
+    return Prepared(good, classes, broken)
 
 
 def _read(names: Iterable[str], folders: Mapping[str, Path]) -> tuple[dict[str, Manifest], dict[str, str]]:

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platform_interface.errors import TwinError
 from platform_interface.launch import Launch, program_folder, read_launch
 from platform_interface.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from platform_interface.mapping import Plan
+
 
 @dataclass(frozen=True)
 class Line:
-    """One precondition."""
+    """One precondition; `idle`: not met, and nobody asked for it."""
 
     good: bool
     text: str
+    idle: bool = False
+
+    @property
+    def mark(self) -> str:
+        return "--  " if self.idle else "ok  " if self.good else "FAIL"
 
 
 def precheck(argument: str | None) -> Iterator[Line]:
@@ -94,11 +103,18 @@ def _platform(launch: Launch, settings: Settings) -> Iterator[Line]:
         )
         job = Job(platform, settings, prepare_models(settings))
         for asset in assets:
-            for plan in plans_of(job, asset):
-                good = not plan.refusals
-                read = ", ".join(f"{n} ← {s.pattern}" for n, s in plan.sources.items())
-                yield Line(
-                    good, f"{asset.id}, {plan.name}: {read}" if good else f"{asset.id}, {plan.name}: {' '.join(plan.refusals)}"
-                )
+            yield from _plans(asset.id, plans_of(job, asset), settings.execution.enabled_models)
     except TwinError as error:
         yield Line(False, str(error))
+
+
+def _plans(asset: str, plans: Sequence[Plan], named: Sequence[str]) -> Iterator[Line]:
+    """Say what each model reads. One that nobody named and that this asset's sensors do not serve is idle, if another runs."""
+    some = any(not plan.refusals for plan in plans)
+    for plan in plans:
+        read = ", ".join(f"{name} ← {source.pattern}" for name, source in plan.sources.items())
+        if not plan.refusals:
+            yield Line(True, f"{asset}, {plan.name}: {read}")
+        else:
+            idle = some and plan.name not in named
+            yield Line(idle, f"{asset}, {plan.name}: {' '.join(plan.refusals)}", idle)

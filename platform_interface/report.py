@@ -78,6 +78,7 @@ class AssetReport:
     models: list[ModelReport] = field(default_factory=list)
     sensors: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    findings: list[dict[str, Any]] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 

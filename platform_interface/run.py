@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from platform_interface import report as status
+from platform_interface.doctor.evidence import evidence_of
 from platform_interface.errors import LeaseError, TwinError
 from platform_interface.log import LOGGER
 from platform_interface.passes import Pass
@@ -120,6 +121,7 @@ def _compute(job: Job, asset: Asset, owner: str, result: AssetReport) -> None:
         job.platform.save_state(asset.id, changes, owner)
     groups, buckets = _from_first_sample(job, asset.id, names, watermarks, buckets, known)
     shared = Pass(job.platform, asset.id, owner, execution, held.held, lease=LEASE)
+    shared.evidence = evidence_of(asset, job.settings.facts_of(asset.id))
     for start, group in sorted(groups.items()):
         last = _last_sample(job, asset.id, names, buckets, present)
         end = _end(last, start, limit, execution)
@@ -127,7 +129,8 @@ def _compute(job: Job, asset: Asset, owner: str, result: AssetReport) -> None:
             _announced(job, asset.id, group, start, end)
             shared.run(group, start, end, buckets, lambda share: job.progress(asset.id, share))
     result.sensors = shared.sensor_reports()
-    result.warnings += shared.evidence.warnings(asset.id)
+    sentences, result.findings = shared.evidence.report(asset.id)
+    result.warnings += sentences
 
 
 def _announced(job: Job, asset: str, group: Sequence[Track], start: int, end: int) -> None:

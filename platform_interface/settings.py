@@ -72,6 +72,7 @@ class Execution(_Frozen):
         7 * 86400.0, description="Samples that arrive late by up to this are computed; older ones are reported. [s]"
     )
     max_values: int = Field(2_097_152, ge=1, description="Most sensor values that are held at once.")
+    write_pages: bool = Field(False, description="Write the HTML pages of the computed assets, and the index, after the run.")
     lease_wait: Seconds = Field(0.0, description="How long to wait for an asset that another run is computing. [s]")
     plugin_folders: list[str] = Field(default_factory=list, description="Folders with more plugins, beside models/.")
 
@@ -82,12 +83,16 @@ class PlatformSettings(_Frozen):
     connector: str = Field("local", description="The word of a connector: local.")
     store: str = Field("twin-store", description="Folder of the embedded platform, relative to the program.")
     reports: str = Field("twin-reports", description="Folder of the run reports, relative to the program.")
+    pages: str = Field("twin-pages", description="Folder of the HTML pages, relative to the program.")
 
 
 class SensorFacts(_Frozen):
     """What a site knows of one of its sensors."""
 
     unit: Unit | None = Field(None, description="Unit of the raw values, where the platform does not say it or is wrong.")
+    offset: float | None = Field(
+        None, allow_inf_nan=False, description="Added to every raw value: -40 for a sensor of °C + 40. [unit of the sensor]"
+    )
     max_gap: Seconds | None = Field(None, description="Longest interval that counts as operation. [s]")
     valid_range: Range | None = Field(None, description="Raw values outside never reach a model. [unit of the sensor]")
     sentinels: list[float] | None = Field(None, description="Raw values that mean 'no value'; replaces the usual ones.")

@@ -6,7 +6,7 @@ The units of daily use are in a small table, so that a scheduled run need not bu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -100,6 +100,13 @@ def conversion(source: str, target: str) -> Conversion:
             raise ValueError(f"'{source}' cannot become '{target}': they do not measure the same quantity")
         return _linear(factor_a / factor_b, (offset_a - offset_b) / factor_b)
     return _by_pint(source, target, origin, goal)
+
+
+def shifted(conversion: Conversion, offset: float | None) -> Conversion:
+    """Return the conversion of raw values that an offset, in their own unit, is first added to."""
+    if not offset:
+        return conversion
+    return replace(conversion, add=conversion.add + offset * conversion.multiply / conversion.divide)
 
 
 def _by_pint(source: str, target: str, origin: str, goal: str) -> Conversion:

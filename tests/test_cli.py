@@ -44,7 +44,9 @@ def test_version_and_help_are_shown_from_anywhere(tmp_path, option):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["run", "check", "list", "validate", "new-model", "ingest", "forget"])
+@pytest.mark.parametrize(
+    "name", ["run", "check", "list", "validate", "new-model", "ingest", "forget", "doctor", "backtest", "dashboard"]
+)
 def test_every_command_explains_itself(tmp_path, name):
     result = command(name, "--help", cwd=tmp_path)
     assert result.returncode == 0

@@ -53,7 +53,8 @@ COMMANDS = {
     "run": ["run"], "default": [], "dry": ["run", "--dry-run"], "json": ["run", "--log-format", "json"], "quiet": ["run", "--quiet"],
     "check": ["check"], "list": ["list"], "validate": ["validate"], "new-model": ["new-model", "eq_cycles"],
     "ingest": ["ingest", "log.csv", "--asset", ASSET, "--mapping", "mapping.json"], "forget": ["forget", "nothing", "--yes"],
-    "forget unanswered": ["forget", ASSET],
+    "forget unanswered": ["forget", ASSET], "dashboard": ["dashboard", ASSET, "--output", "reports"],
+    "doctor": ["doctor", ASSET], "backtest": ["backtest", "eq_cycles", ASSET],
 }  # fmt: skip
 
 

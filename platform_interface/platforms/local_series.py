@@ -115,7 +115,9 @@ class DayFiles:
                 written.append((day, rows))
             else:
                 self._path(day).unlink(missing_ok=True)
-        with ThreadPoolExecutor(WRITERS) as writers:  # a disk that is told to keep eight files at once does so in the time of one
+        with ThreadPoolExecutor(
+            WRITERS
+        ) as writers:  # a disk that is told to keep eight files at once does so in the time of one
             list(writers.map(lambda job: self._write_day(*job), written))
         self._sync()
 

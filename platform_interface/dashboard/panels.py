@@ -1,0 +1,188 @@
+"""Channels -> panels: plain JSON that the page's own script draws. No colour is chosen here but by number."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from platform_interface.dashboard.channel import Channel
+from platform_interface.dashboard.state import Stretch, merged
+from platform_interface.dashboard.symbols import label, unit_symbol
+from platform_interface.dashboard.thinning import Trail
+from platform_interface.table import Times, Values
+
+#: Lines of one panel, and how far their sizes may differ to share an axis.
+MOST_TOGETHER, MOST_APART = 4, 8.0
+#: Letters that fit along the axis of a panel.
+LONGEST_LABEL = 30
+_NO_ID = re.compile(r"[^A-Za-z0-9_-]")
+#: So few codes or whole numbers that are not decimated are events: nothing is known between them.
+MOST_EVENTS = 200
+#: Shaded stretches of one panel.
+MOST_SPANS = 200
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+
+
+def axis_label(names: Sequence[str], unit: str) -> str:
+    """Return the label where it fits along an axis, else the unit alone: the names stand above the panel."""
+    whole = label(names[0], unit)
+    return whole if len(names) == 1 and len(whole) <= LONGEST_LABEL else f"/ {unit_symbol(unit)}"
+
+
+class Encoder:
+    """Times and values as base64: times as whole ticks since the start of the page, values as float32, which a screen cannot tell
+    from more.
+
+    Parameters
+    ----------
+    start, end : int
+        Range of the page. [ms UTC]
+    points : int
+        Of one line, at most about.
+    """
+
+    def __init__(self, start: int, end: int, points: int) -> None:
+        self.start = start
+        self.points = points
+        span = max(1, end - start)
+        self.tick = next(tick for tick in (1, 10, 100, 1000, 60_000) if span // tick < 2**32)
+
+    def line(self, trail: Trail) -> dict[str, Any]:
+        """Return the points of one trail."""
+        return self.arrays(*trail.line(self.points))
+
+    def arrays(self, time: Times, values: Values) -> dict[str, Any]:
+        """Return points as text."""
+        ticks = np.clip((time - self.start) // self.tick, 0, 2**32 - 1).astype("<u4")
+        return {"x": _text(ticks.tobytes()), "y": _text(values.astype("<f4").tobytes())}
+
+
+def _text(content: bytes) -> str:
+    return base64.b64encode(content).decode("ascii")
+
+
+def input_panels(channels: Mapping[str, Channel], spans: Sequence[Stretch], encoder: Encoder) -> list[dict[str, Any]]:
+    """Return a panel for each input, with its own gaps."""
+    found: list[dict[str, Any]] = []
+    for channel in channels.values():
+        if not channel.empty:
+            gaps = [Stretch(start, end, "gap") for start, end in channel.gaps]
+            found.append(_panel([channel], [*gaps, *spans], encoder, "input", len(found)))
+    return found
+
+
+def output_panels(channels: Mapping[str, Channel], spans: Sequence[Stretch], encoder: Encoder) -> list[dict[str, Any]]:
+    """Return panels of the outputs; those of one unit and of like size share one."""
+    found: list[dict[str, Any]] = []
+    for group in together([channel for channel in channels.values() if not channel.empty]):
+        keys = {channel.key for channel in group}
+        mine = [span for span in spans if not span.output or span.output in keys]
+        found.append(_panel(group, mine, encoder, "output", len(found)))
+    return found
+
+
+def together(channels: Sequence[Channel]) -> list[list[Channel]]:
+    """Group single quantities that can share an axis: one unit, sizes not too far apart; the order is kept."""
+    groups: list[list[Channel]] = []
+    for channel in channels:
+        home = next((group for group in groups if _fits(channel, group)), None)
+        if home is None:
+            groups.append([channel])
+        else:
+            home.append(channel)
+    return groups
+
+
+def _fits(channel: Channel, group: Sequence[Channel]) -> bool:
+    plain = not channel.numbers and not channel.codes and not group[0].numbers and not group[0].codes
+    if not plain or channel.unit != group[0].unit or len(group) >= MOST_TOGETHER:
+        return False
+    if channel.unit == "dimensionless" and not _akin(channel.title.split(), group[0].title.split()):
+        return False
+    sizes = [max(abs(c.trails[0].low[0]), abs(c.trails[0].high[0]), 1e-12) for c in (channel, *group)]
+    return max(sizes) <= MOST_APART * min(sizes)
+
+
+def _akin(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether names without a unit speak of one thing: cycles go with cycles, SOC with its lower end, alarms with neither."""
+    return one[-1:] == other[-1:] or set(one) <= set(other) or set(other) <= set(one)
+
+
+def _panel(channels: Sequence[Channel], spans: Sequence[Stretch], encoder: Encoder, kind: str, number: int) -> dict[str, Any]:
+    first = channels[0]
+    others = len(channels) - 1
+    names = " · ".join(channel.title for channel in channels) if others < 2 else f"{first.title} and {others} more"
+    panel: dict[str, Any] = {
+        "id": f"{kind}-{number}-{_NO_ID.sub('-', first.key)}", "kind": kind,
+        "title": label(names, first.unit), "unit": unit_symbol(first.unit),
+        "axis": axis_label([channel.title for channel in channels], first.unit),
+        "notes": [channel.note for channel in channels if channel.note], "spans": _spans(spans), "lines": [],
+    }  # fmt: skip
+    if first.codes:
+        panel["title"] = names
+        known = {float(code): text for code, text in first.codes.items()}
+        panel["codes"] = {f"{code:g}": known.get(code, f"code {code:g}") for code in sorted(first.trails[0].present)}
+    if first.is_band:
+        _add_band(panel, first, encoder)
+    else:
+        _add_lines(panel, channels, encoder)
+    if first.numbers and kind == "output" and first.last_row is not None:
+        time, values = first.last_row
+        panel["bars"] = {"numbers": list(first.numbers), "values": [_or_none(value) for value in values], "time": time}
+    for number, line in enumerate(panel["lines"]):
+        line["colour"], line["dash"] = number, DASHES[number % len(DASHES)]
+    return panel
+
+
+def _or_none(value: float) -> float | None:
+    return None if value != value else float(f"{value:.7g}")
+
+
+def _add_lines(panel: dict[str, Any], channels: Sequence[Channel], encoder: Encoder) -> None:
+    for channel in channels:
+        names = [f"{channel.title} {number}" for number in channel.numbers] or [channel.title]
+        for name, trail in zip(names, channel.trails, strict=True):
+            if trail.count:
+                panel["lines"].append({"name": name, "shape": _shape(channel, trail), **encoder.line(trail), **_figures(trail)})
+
+
+def _shape(channel: Channel, trail: Trail) -> str:
+    """Return how points are joined: codes and whole numbers by steps, and not at all where they are single events."""
+    if not channel.codes and not (trail.whole and channel.unit == "dimensionless"):
+        return "linear"
+    return "none" if not channel.holds and trail.count <= MOST_EVENTS else "hv"
+
+
+def _add_band(panel: dict[str, Any], channel: Channel, encoder: Encoder) -> None:
+    panel["band"] = {"low": encoder.line(channel.low), "high": encoder.line(channel.high)}
+    panel["band"]["name"] = f"least to greatest of {len(channel.numbers)}"
+    panel["lines"].append({"name": "median", "shape": "linear", **encoder.line(channel.middle), **_figures(channel.middle)})
+    for position, level in channel.furthest():
+        trail = channel.trails[position]
+        unit = "" if channel.unit == "dimensionless" else f" {unit_symbol(channel.unit)}"
+        name = f"{channel.title} {channel.numbers[position]}, {level:+.3g}{unit} from the median"
+        panel["lines"].append({"name": name, "shape": "linear", **encoder.line(trail), **_figures(trail)})
+    panel["lowest"], panel["highest"] = channel.low.low, channel.high.high
+
+
+def _figures(trail: Trail) -> dict[str, Any]:
+    """Return what the table below a panel says: of all samples, not of the drawn ones."""
+    return {"count": trail.count, "low": trail.low, "high": trail.high, "last": trail.last}
+
+
+def _spans(spans: Sequence[Stretch]) -> list[dict[str, Any]]:
+    """Return the longest stretches in order of time; those of one kind that overlap are one, or their colours would add up."""
+    found = [
+        Stretch(start, end, kind, " ".join(dict.fromkeys(s.text for s in spans if s.kind == kind and start <= s.start <= end)))
+        for kind in dict.fromkeys(span.kind for span in spans)
+        for start, end in merged([(span.start, span.end) for span in spans if span.kind == kind])
+    ]
+    longest = sorted(found, key=lambda span: span.start - span.end)[:MOST_SPANS]
+    return [
+        {"from": span.start, "to": span.end, "kind": span.kind, "text": span.text}
+        for span in sorted(longest, key=lambda span: (span.start, span.end))
+    ]
