@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench format docs demo-fleet clean
+.PHONY: run test check bench format docs pictures demo-fleet clean
 
 $(VENV)/.runtime: requirements.txt
 	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or newer is needed: make run PYTHON=python3.11')"
@@ -32,6 +32,10 @@ bench: $(VENV)/.development
 
 docs: $(VENV)/.development
 	$(BIN)/python -m documentation.generate
+
+pictures: $(VENV)/.development
+	$(BIN)/python -m documentation.pictures
+	$(BIN)/python -m documentation.pages_pictures
 
 format: $(VENV)/.development
 	$(BIN)/ruff check --fix .

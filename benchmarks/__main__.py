@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import linear_regression, median
 
+from benchmarks import pages
 from benchmarks.processes import ROOT, Spent, process, store, twin_run
 
 PAGE = ROOT / "documentation" / "explanation" / "performance.md"
@@ -203,7 +204,7 @@ def share_table(shares: dict[str, float], wall: float) -> list[str]:
     ]
 
 
-def page(rows: list[Row], cells_shares: list[str], model_shares: list[str]) -> str:
+def written(rows: list[Row], cells_shares: list[str], model_shares: list[str]) -> str:
     """Return the page."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "pandas", "pyarrow", "pydantic"))
     machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
@@ -258,7 +259,10 @@ def main() -> None:
         model_shares = share_table(*stages(target, "pack", MODELS))
         shutil.rmtree(target)
         rows += incremental(folder)
-    text = page(rows, cells_shares, model_shares)
+        say("page of 5 M points")
+        (folder / "pages").mkdir()
+        rows += [Row(*line) for line in pages.lines(folder / "pages")]
+    text = written(rows, cells_shares, model_shares)
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(text, encoding="utf-8")
     say(f"\n{PAGE.relative_to(ROOT)}:\n\n{text}")

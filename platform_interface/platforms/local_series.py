@@ -115,10 +115,11 @@ class DayFiles:
                 written.append((day, rows))
             else:
                 self._path(day).unlink(missing_ok=True)
-        with ThreadPoolExecutor(
-            WRITERS
-        ) as writers:  # a disk that is told to keep eight files at once does so in the time of one
-            list(writers.map(lambda job: self._write_day(*job), written))
+        if len(written) == 1:
+            self._write_day(*written[0])
+        elif written:
+            with ThreadPoolExecutor(WRITERS) as writers:  # a disk told to keep eight files at once takes the time of one
+                list(writers.map(lambda job: self._write_day(*job), written))
         self._sync()
 
     def _sync(self) -> None:
