@@ -19,8 +19,9 @@ from benchmarks.soc_panasonic import Test, configuration, instants_of, root_mean
 from models.chemistry import Chemistry, chemistry, from_table
 from models.soc_ocv_estimation import anchors, counting
 from models.soc_ocv_estimation.anchors import RestVoltage, VoltageSensor
-from models.soc_ocv_estimation.belief import SOC, first_belief
-from models.soc_ocv_estimation.model import Z90, settings_of
+from models.soc_ocv_estimation.belief import SOC, first_belief, held_within
+from models.soc_ocv_estimation.model import Z90
+from models.soc_ocv_estimation.settings import settings_of
 
 CAPACITY = 1.2  # Ah
 GAIN, OFFSET, START_ERROR = 0.01, 0.008, 0.20
@@ -82,7 +83,7 @@ def row(test: Test, curve: Chemistry, label: str, gain: float, offset: float, st
     samples = counting.count(noisy.time, noisy.current, noisy.voltage, noisy.temperature, state, 300.0)
     window, _ = counting.advance(samples, curve, settings, state)
     instants = instants_of(test)
-    soc, sigma = counting.soc_at(window, instants, settings)
+    soc, sigma = held_within(*counting.soc_at(window, instants, settings))
     truth = test.truth[instants]
     lower, upper = np.clip(soc - Z90 * sigma, 0.0, 1.0), np.clip(soc + Z90 * sigma, 0.0, 1.0)
     plain = (0.5 if initial is None else initial) - samples.charge[instants] / CAPACITY

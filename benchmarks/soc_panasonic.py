@@ -19,8 +19,10 @@ import pandas as pd
 from benchmarks.measured_data import shared_data
 from models.chemistry import Chemistry, chemistry, from_table
 from models.soc_ocv_estimation import counting
-from models.soc_ocv_estimation.model import Z90, settings_of
+from models.soc_ocv_estimation.belief import held_within
+from models.soc_ocv_estimation.model import Z90
 from models.soc_ocv_estimation.rests import runs_of_rest
+from models.soc_ocv_estimation.settings import settings_of
 from platform_interface.manifest import read_manifest
 
 Floats = npt.NDArray[np.float64]
@@ -186,7 +188,7 @@ def estimate(test: Test, curve: Chemistry, gain: float, offset: float, start: fl
     samples = counting.count(test.time, current, volts, test.temperature, state, 300.0)
     window, _ = counting.advance(samples, curve, settings, state)
     instants = instants_of(test)
-    soc, sigma = counting.soc_at(window, instants, settings)
+    soc, sigma = held_within(*counting.soc_at(window, instants, settings))
     first = next((a for a in reversed(_first_rest(window)) if a.reading is not None), None)
     begin, anchor = (0, float(settings.start.mean[0])) if first is None else (first.index, float(first.after.mean[0]))
     counted = anchor - (samples.charge - samples.charge[begin]) / CAPACITY

@@ -26,7 +26,8 @@ SERIES = {
 #: Points of a line: more than the picture has pixels for a panel.
 MOST_POINTS = 400
 _SENTENCES = 6
-_WIDTH = 132
+_ACCUSES = "is suspect"
+_WIDTH = 146
 
 
 def draw() -> list[Path]:
@@ -46,16 +47,17 @@ def draw() -> list[Path]:
 
 
 def run_picture(report: RunReport) -> str:
-    """Return what `make run` prints, as SVG; of the warnings the first few."""
+    """Return what `make run` prints, as SVG; of the warnings those that accuse a cell, or the first few."""
     console = Console(
         record=True, width=_WIDTH, markup=False, highlight=False, emoji=False, file=io.StringIO(), force_terminal=True
     )
     console.print("$ make run", style="bold")
     console.print(show._run_table(report))
-    sentences = show._sentences(report)
-    for number, (_, sentence) in enumerate(sentences[:_SENTENCES], 1):
-        console.print(Text(f"{number:>3} ", style="dim") + Text(sentence))
-    console.print(Text(f"    … {len(sentences) - _SENTENCES} more", style="dim"))
+    numbered = [(number, sentence) for number, (_, sentence) in enumerate(show._sentences(report), 1)]
+    chosen = ([pair for pair in numbered if _ACCUSES in pair[1]] or numbered)[:_SENTENCES]
+    for number, sentence in chosen:
+        console.print(Text.assemble((f"{number:>3} ", "dim"), sentence))
+    console.print(Text(f"    … {len(numbered) - len(chosen)} more", style="dim"))
     console.print(f"{len(report.assets)} assets in {report.seconds:.1f} s. Report: twin-reports/{report.run}.json")
     return console.export_svg(title="battery twin", unique_id="run")
 

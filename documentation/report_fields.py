@@ -29,6 +29,7 @@ ASSET = {
     "warnings": "What concerns the whole asset: a doubtful sign of the current, sensors named in settings that it lacks.",
     "findings": "Where the data contradict the mapping, with a `proposal` to paste: [data checks](../explanation/data-checks.md).",
     "quarantined": "By sensor, how many samples from the future are kept apart.",
+    "alarms": "Every alarm that stands after the run, the worst first: model, name, severity, text, since.",
     "seconds": "Wall time of this asset. [s]",
 }
 MODEL = {

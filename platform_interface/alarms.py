@@ -13,6 +13,16 @@ SEVERITIES = ("info", "warning", "critical")
 ACTIVE, CLEARED, WITHDRAWN = "active", "cleared", "withdrawn"
 
 
+def active(alarms: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the alarms that stand, the worst first, then the oldest, as the run report has them."""
+    standing = [alarm for alarm in alarms if alarm["status"] == ACTIVE]
+    standing.sort(key=lambda alarm: (-SEVERITIES.index(alarm["severity"]), alarm["start"]))
+    return [
+        {**{key: alarm[key] for key in ("model", "name", "severity", "text")}, "since": text(alarm["start"])}
+        for alarm in standing
+    ]
+
+
 def records_of(raised: Sequence[Mapping[str, Any]], model: str, window: Window) -> dict[str, dict[str, Any]]:
     """Return what a model raised in one window, as records by key.
 

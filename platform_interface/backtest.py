@@ -263,6 +263,7 @@ def _result(model: str, report: status.AssetReport, memory: Memory, given: dict[
         return Backtest(model, report.asset, report.status, report.reason)
     result = Backtest(model, report.asset, own.status, own.reason, own.start, own.end, configuration=given, notes=own.notes)
     if not own.start:
+        result.reason = result.reason or "no sample of its inputs lies in this stretch"
         return result
     first, last = max(instant(own.start), memory.first or 0), instant(own.end)
     alarms = [alarm for alarm in memory.raised.values() if alarm["model"] == model and alarm["status"] != "withdrawn"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +10,9 @@ import typer
 from typer.exceptions import TyperException
 
 from platform_interface import __version__
+from platform_interface.command_line import shown, without_launch
 from platform_interface.errors import DamagedError, LeaseError, PlatformError, TwinError, UsageError
-from platform_interface.launch import begins_json, is_launch_argument, program_folder
+from platform_interface.launch import program_folder
 from platform_interface.log import LOGGER, redact, set_up, show_no_secret_in_tracebacks
 
 if TYPE_CHECKING:
@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 DONE, HANDLED, WRONG = 0, 1, 2
 COMMANDS = ("run", "check", "doctor", "list", "validate", "new-model", "ingest", "forget", "backtest", "dashboard")
 #: Commands whose argument may be the file of a launch; inline JSON is taken from any.
-TAKES_A_FILE = ("run", "check", "list", "backtest", "dashboard")
-
-_MAY_HOLD_A_KEY = re.compile(r"[{}:\"]|key|token|secret|password", re.IGNORECASE)
-#: Words that can be no key: options, commands, names, files.
-_PLAIN = re.compile(r"-{0,2}[A-Za-z][a-z]*([-_.][a-z0-9]+)*")
+TAKES_A_FILE = ("run", "check", "doctor", "list", "backtest", "dashboard")
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -54,14 +50,15 @@ def main(arguments: list[str]) -> int:
             stream.reconfigure(errors="replace")
     try:
         parser: Any = typer.main.get_command(app)  # calling `app` would put typer's own hook before ours
-        result = parser(_without_launch(arguments), standalone_mode=False)
+        _Taken.argument, rest = without_launch(arguments, COMMANDS, TAKES_A_FILE)
+        result = parser(rest, standalone_mode=False)
         return result if isinstance(result, int) else DONE
     except typer.Exit as stop:
         return int(stop.exit_code)
     except typer.Abort:
         return _failed("stopped", HANDLED)
     except TyperException as error:
-        return _failed(f"{_shown(error, arguments)}\nSee: python entrypoint.py --help", WRONG)
+        return _failed(f"{shown(error, arguments)}\nSee: python entrypoint.py --help", WRONG)
     except (UsageError, PlatformError) as error:
         return _failed(str(error), WRONG)
     except TwinError as error:
@@ -77,35 +74,6 @@ def main(arguments: list[str]) -> int:
 def _failed(message: str, code: int) -> int:
     print(redact(f"ERROR: {message}"), file=sys.stderr)
     return code
-
-
-def _shown(error: TyperException, arguments: list[str]) -> str:
-    """Return the parser's message; nothing of what was typed when a key may be in it."""
-    if any(_MAY_HOLD_A_KEY.search(argument) for argument in arguments):
-        return "the arguments are not understood, and are not shown: a key may be among them. Put inline JSON in single quotes."
-    told = getattr(error, "format_message", None)  # str() of a missing option is empty
-    message = str(told() if told is not None else error)
-    for argument in sorted(arguments, key=len, reverse=True):
-        if not _PLAIN.fullmatch(argument):
-            for form in (repr(argument), argument):
-                message = message.replace(form, "[argument]")
-    return message
-
-
-def _without_launch(arguments: list[str]) -> list[str]:
-    """Take the launch out of the arguments; the command parser would echo what it cannot read."""
-    _Taken.argument = None
-    first = arguments[0] if arguments else "-"
-    command = "run" if first.startswith("-") or (first not in COMMANDS and is_launch_argument(first)) else first
-    rest: list[str] = []
-    for argument in arguments:
-        may_be_file = command in TAKES_A_FILE and not argument.startswith("-")
-        if _Taken.argument is None and (begins_json(argument) or (may_be_file and is_launch_argument(argument))):
-            _Taken.argument = argument
-        else:
-            rest.append(argument)
-    named = command == first or {"--help", "--version"} & set(arguments)
-    return rest if named else ["run", *rest]
 
 
 def _launched(quiet: bool = False, log_format: str = "text", dry_run: bool = False) -> tuple[Launch, Settings]:
@@ -168,21 +136,22 @@ def check() -> int:
 @app.command()
 def doctor(
     asset: Annotated[str, typer.Argument(help="Id of the asset.")],
-    days: Annotated[int, typer.Option("--days", min=1, help="Most days that are looked at.")] = 30,
+    days: Annotated[
+        int, typer.Option("--days", min=1, help="Most days that are looked at, beside nights around clock changes.")
+    ] = 30,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Hold the data of an asset against its mapping; propose corrections, apply none."""
     launch, settings = _launched(quiet=as_json)
     from platform_interface.doctor.examine import examine
     from platform_interface.doctor.show import show_examination
-    from platform_interface.manifest import discover, read_manifest
-    from platform_interface.plans import plugin_folders
+    from platform_interface.plans import readable_manifests
     from platform_interface.platforms import connect
     from platform_interface.show import Progress
     from platform_interface.when import now
 
     platform = connect(launch, settings)
-    manifests = [read_manifest(folder) for folder in discover(plugin_folders(settings)).values()]
+    manifests = readable_manifests(settings)
     [found] = platform.assets([asset], "")
     with Progress("looking at", as_json) as progress:
         result = examine(platform, found, settings, manifests, now(), days, lambda share: progress.asset(asset, share))
@@ -295,7 +264,10 @@ def forget(
     if holder is not None:
         raise LeaseError(f"{asset} is being computed ({holder}); nothing was deleted. Wait for it.")
     platform.forget(asset)
-    LOGGER.info("%s is deleted", asset)
+    from platform_interface.dashboard.page import remove_pages
+
+    pages = remove_pages(settings.folder(settings.platform.pages), asset)
+    LOGGER.info("%s is deleted%s", asset, f", and {pages} pages of it; `dashboard` writes the index anew" if pages else "")
     return DONE
 
 

@@ -135,11 +135,14 @@ def voltage_votes(time: Times, current: Values, voltage_time: Times, voltage: Va
     voltage_time, voltage : ndarray, shape (m,)
         [ms], [V]
     """
-    common, left, right = np.intersect1d(time, voltage_time, assume_unique=True, return_indices=True)
+    common, strongest = time, float(np.abs(current).max())
+    if not np.array_equal(time, voltage_time):
+        common, left, right = np.intersect1d(time, voltage_time, assume_unique=True, return_indices=True)
+        current, voltage = current[left], voltage[right]
     if common.size < 3:
         return 0, 0
-    amperes, volts = np.diff(current[left]), np.diff(voltage[right])
-    large = np.abs(amperes) >= 0.1 * max(1e-9, float(np.abs(current).max()))
+    amperes, volts = np.diff(current), np.diff(voltage)
+    large = np.abs(amperes) >= 0.1 * max(1e-9, strongest)
     telling = large & (volts != 0) & (np.diff(common) <= 60_000)
     agree = int((telling & (np.sign(volts) == -np.sign(amperes))).sum())
     return agree, int(telling.sum()) - agree

@@ -81,7 +81,9 @@ class Output(_Frozen):
         None, ge=0, description="A point nearer than this to the last kept one is left out; absent: all are kept. [unit]"
     )
     valid_range: Range | None = Field(None, description="A value outside is a fault of the model. [unit]")
-    codes: dict[str, str] | None = Field(None, description="Meaning of each code of a categorical output.")
+    codes: dict[str, str] | None = Field(
+        None, description="Meaning of each code; 'up to this sample' at its end: drawn over the gap before."
+    )
     series: str | None = Field(None, description="Name of the series on the platform where the settings say nothing.")
     columns: int = Field(0, ge=0, description="Length of an array output.")
     calendar: bool = Field(False, description="The value may grow with time alone, so a longer gap may change it.")

@@ -61,6 +61,7 @@ class Plan:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seeds: Mapping[str, str] = field(default_factory=dict)
     refusals: tuple[str, ...] = ()
+    unserved: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -127,6 +128,7 @@ class Mapper:
         self.facts = facts
         self.producers = producers
         self.refusals: list[str] = []
+        self.absent: set[str] = set()
         self.notes: list[str] = []
 
     def plan(self, manifest: Manifest, settings: ModelSettings) -> Plan:
@@ -147,17 +149,19 @@ class Mapper:
                 self._parameter(name, given, wanted, stated, manifest.name, parameters)
         if not sources and not computed and not self.refusals:
             names = ", ".join(f"'{name}'" for name, given in manifest.inputs.items() if given.is_sensor)
-            self.refusals.append(
-                f"{self.asset.id} has none of the sensors that it may read ({names}). Set models.{manifest.name}.inputs."
-            )
+            text = f"{self.asset.id} has none of the sensors that it may read ({names}). Set models.{manifest.name}.inputs."
+            self.refusals.append(text)
+            self.absent.add(text)
         return replace(
             plan, sources=sources, computed=computed, parameters=parameters, seeds=seeds,
-            refusals=tuple(self.refusals), notes=tuple(self.notes),
+            refusals=tuple(self.refusals), notes=tuple(self.notes), unserved=bool(self.refusals) and set(self.refusals) <= self.absent,
         )  # fmt: skip
 
-    def _missing(self, given: Input, stated: bool, text: str) -> None:
+    def _missing(self, given: Input, stated: bool, text: str, absent: bool = False) -> None:
+        """Refuse, or note; `absent`: the site has no such thing, which is no fault of what anybody wrote."""
         if given.required:
             self.refusals.append(text)
+            self.absent.update([text] if absent else [])
         elif stated:
             self.notes.append(text)
 
@@ -181,7 +185,7 @@ class Mapper:
         if not names:
             hint = did_you_mean(str(wanted), _measured(self.sensors))
             text = f"input '{name}' reads sensor '{wanted}', which {self.asset.id} does not have{hint}"
-            self._missing(given, stated, f"{_ended(text)} Set {where} in settings.json, or send the sensor.")
+            self._missing(given, stated, f"{_ended(text)} Set {where} in settings.json, or send the sensor.", absent=True)
             return
         if given.type == "pd.Series" and len(names) > 1:
             self._missing(given, True, f"input '{name}' takes one sensor, and {where} is the array '{wanted}'")
@@ -238,7 +242,7 @@ class Mapper:
         if value is None:
             hint = did_you_mean(str(wanted), known)
             text = f"parameter '{wanted}' (input '{name}') is not set on {self.asset.id}{hint}"
-            self._missing(given, stated, f"{_ended(text)} Set it on the platform, or {where} in settings.json.")
+            self._missing(given, stated, f"{_ended(text)} Set it on the platform, or {where} in settings.json.", absent=True)
         elif given.type == "dict":
             if isinstance(value, dict):
                 parameters[name] = value

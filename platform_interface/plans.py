@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from platform_interface import units
 from platform_interface.errors import TwinError, UsageError
 from platform_interface.launch import program_folder
+from platform_interface.log import LOGGER
 from platform_interface.manifest import Manifest, discover, read_manifest
 from platform_interface.mapping import Mapper, Plan, output_names, wanted_by
 from platform_interface.model import Model, registered
@@ -80,6 +81,15 @@ def prepare_models(settings: Settings, code: bool = True) -> Prepared:
             broken[name] = str(error)
     good = {name: manifests[name] for name in ordered if not code or name in classes}
     return Prepared(good, classes, broken)
+
+
+def readable_manifests(settings: Settings) -> list[Manifest]:
+    """Return the manifests of all plugins; one that cannot be read is named and left out."""
+    folders = discover(plugin_folders(settings))
+    manifests, broken = _read(folders, folders)
+    for reason in broken.values():
+        LOGGER.warning("%s", reason)
+    return list(manifests.values())
 
 
 def _read(names: Iterable[str], folders: Mapping[str, Path]) -> tuple[dict[str, Manifest], dict[str, str]]:
@@ -208,7 +218,7 @@ def plans_of(job: Job, asset: Asset) -> list[Plan]:
         lost = {producer for producer, _ in plan.computed.values() if plans[producer].refusals}
         if lost:
             faults.append(f"it reads from {', '.join(sorted(lost))}, which refused")
-        plans[name] = replace(plan, refusals=(*plan.refusals, *faults))
+        plans[name] = replace(plan, refusals=(*plan.refusals, *faults), unserved=plan.unserved and not faults)
     return list(plans.values())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,16 +99,19 @@ def _platform(launch: Launch, settings: Settings) -> Iterator[Line]:
         platform = connect(launch, settings)
         assets = platform.assets(launch.asset_ids, launch.assetTag)
         yield Line(
-            bool(assets), f"{platform.describe()}: {len(assets)} assets" + ("" if assets else "; `ingest` brings one in")
+            bool(assets),
+            f"{platform.describe()}: {len(assets)} asset{'' if len(assets) == 1 else 's'}"
+            + ("" if assets else "; `ingest` brings one in"),
         )
         job = Job(platform, settings, prepare_models(settings))
+        named = {*settings.execution.enabled_models, *launch.configurationValues.get("models", {})}
         for asset in assets:
-            yield from _plans(asset.id, plans_of(job, asset), settings.execution.enabled_models)
+            yield from _plans(asset.id, plans_of(job, asset), named)
     except TwinError as error:
         yield Line(False, str(error))
 
 
-def _plans(asset: str, plans: Sequence[Plan], named: Sequence[str]) -> Iterator[Line]:
+def _plans(asset: str, plans: Sequence[Plan], named: Collection[str]) -> Iterator[Line]:
     """Say what each model reads. One that nobody named and that this asset's sensors do not serve is idle, if another runs."""
     some = any(not plan.refusals for plan in plans)
     for plan in plans:
@@ -116,5 +119,5 @@ def _plans(asset: str, plans: Sequence[Plan], named: Sequence[str]) -> Iterator[
         if not plan.refusals:
             yield Line(True, f"{asset}, {plan.name}: {read}")
         else:
-            idle = some and plan.name not in named
+            idle = some and plan.unserved and plan.name not in named
             yield Line(idle, f"{asset}, {plan.name}: {' '.join(plan.refusals)}", idle)

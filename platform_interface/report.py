@@ -80,6 +80,7 @@ class AssetReport:
     warnings: list[str] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
+    alarms: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -106,9 +107,10 @@ class RunReport:
 
     @property
     def nothing_new(self) -> bool:
-        """Whether no model of any asset had anything to do."""
+        """Whether no model of any asset had anything to do; one that refuses has not."""
         models = [model for asset in self.assets for model in asset.models]
-        return bool(models) and all(model.status == NO_NEW_DATA for model in models)
+        states = {model.status for model in models}
+        return NO_NEW_DATA in states and states <= {NO_NEW_DATA, REFUSED}
 
     def save(self, folder: Path) -> Path:
         """Write the report as ``<run>.json`` and as ``latest.json``; return the former."""

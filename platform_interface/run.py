@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from platform_interface import report as status
+from platform_interface.alarms import active
 from platform_interface.doctor.evidence import evidence_of
 from platform_interface.errors import LeaseError, TwinError
 from platform_interface.log import LOGGER
@@ -60,6 +61,7 @@ def run_asset(job: Job, asset: Asset) -> AssetReport:
     try:
         with _heartbeat(job, asset.id, owner) if writes else nullcontext():
             _compute(job, asset, owner, result)
+            result.alarms = active(job.platform.alarms(asset.id))
     except LeaseError as error:
         result.status, result.reason = status.FAILED, str(error)
     finally:

@@ -24,6 +24,7 @@ _STYLE = {DONE: "green", NO_NEW_DATA: "dim", REFUSED: "yellow", FAILED: "red"}
 _SHORT = {"ampere_hour": "Ah", "kilowatt_hour": "kWh", "dimensionless": "", "volt": "V", "ampere": "A", "degC": "°C",
           "percent": "%", "hour": "h", "watt": "W", "kilowatt": "kW", "millivolt": "mV", "watt_hour": "Wh", "second": "s",
           "ohm": "Ω", "milliohm": "mΩ"}  # fmt: skip
+_MOST_ALARMS = 5
 _MOST_LATEST = 4
 
 
@@ -79,6 +80,8 @@ def show_run(report: RunReport, path: Path, quiet: bool, log_format: str) -> Non
     sentences = _sentences(report)
     for number, (mark, sentence) in enumerate(sentences, 1):
         out.print(Text(f"{number:>3} ", style="dim") + Text(redact(sentence), style=_STYLE.get(mark, "")))
+    for severity, sentence in _alarms(report):
+        out.print(Text(redact(sentence), style="bold red" if severity == "critical" else "yellow"))
     if report.nothing_new:
         out.print(Text("no new data", style="bold"))
     count = len(report.assets)
@@ -99,6 +102,18 @@ def _run_table(report: RunReport) -> Table:
                 _window(model), f"{model.rows_in:,}" if model.rows_in else "", _latest(model), str(warnings or ""),
             )  # fmt: skip
     return table
+
+
+def _alarms(report: RunReport) -> list[tuple[str, str]]:
+    """Return what stands on each asset: the worst in full, of many how many more."""
+    found = []
+    for asset in report.assets:
+        for alarm in asset.alarms[:_MOST_ALARMS]:
+            since = alarm["since"][:16].replace("T", " ")
+            found.append((alarm["severity"], f"ALARM {asset.asset}, {alarm['severity']} since {since}: {alarm['text']}"))
+        if len(asset.alarms) > _MOST_ALARMS:
+            found.append(("", f"ALARM {asset.asset}: {len(asset.alarms) - _MOST_ALARMS} more; see `dashboard {asset.asset}`"))
+    return found
 
 
 def _window(model: ModelReport) -> str:

@@ -216,6 +216,26 @@ def test_check_names_every_precondition_and_fails_with_2(folder):
     assert "did you mean 'Current'?" in result.stdout
 
 
+def test_check_calls_a_model_idle_that_nobody_named_and_the_asset_does_not_serve(folder):
+    every = values(folder) | {"execution": {"enabled_models": ""}}
+    result = command("check", launch_file(folder, every), cwd=folder)
+    assert result.returncode == 0, result.stdout
+    assert f"--    {ASSET}, imbalance_analysis: input 'cell_voltage' reads sensor 'Cell Voltage|*'" in result.stdout
+    named = values(folder) | {"execution": {"enabled_models": "eq_cycles,imbalance_analysis"}}
+    result = command("check", launch_file(folder, named), cwd=folder)
+    assert result.returncode == 2
+    assert f"FAIL  {ASSET}, imbalance_analysis: " in result.stdout
+    mapped = every | {"models": {"imbalance_analysis": {"inputs": {"cell_voltage": "Cel Voltage|*"}}}}
+    assert command("check", launch_file(folder, mapped), cwd=folder).returncode == 2
+
+
+def test_check_holds_a_wrong_word_against_whoever_wrote_it(folder):
+    values_ = values(folder) | {"execution": {"enabled_models": ""}, "assets": {ASSET: {"parameters": {"Chemistry": "LFQ"}}}}
+    result = command("check", launch_file(folder, values_), cwd=folder)
+    assert result.returncode == 2, result.stdout
+    assert "did you mean 'LFP'?" in result.stdout
+
+
 def test_list_shows_plugins_assets_sensors_and_outputs(folder):
     command(launch_file(folder), cwd=folder)
     result = command("list", "dev.json", cwd=folder)

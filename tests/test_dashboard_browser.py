@@ -54,6 +54,39 @@ def test_a_page_says_nothing_to_the_console_and_asks_nobody(browser, paths, name
         assert found.tab.evaluate("window.hurt") is None
 
 
+def test_a_dark_page_is_printed_in_dark_ink_with_its_tables_and_is_dark_again_afterwards(browser, paths):
+    with visit(browser, paths["eq_cycles"], "dark") as found:
+        ink = "getComputedStyle(document.querySelector('.panel h3')).color"
+        letters = "getComputedStyle(document.querySelector('.plot .xtick text')).fill"
+        before = [found.tab.evaluate(each) for each in (ink, letters)]
+        found.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+        found.tab.emulate_media(media="print", color_scheme="dark")
+        found.tab.wait_for_timeout(300)
+        assert found.tab.evaluate(ink) == "rgb(27, 36, 48)"
+        assert found.tab.evaluate(letters) == "rgb(85, 96, 110)"
+        assert found.tab.locator("details table").first.is_visible()
+        found.tab.emulate_media(media="screen", color_scheme="dark")
+        found.tab.evaluate("dispatchEvent(new Event('afterprint'))")
+        found.tab.wait_for_timeout(300)
+        assert [found.tab.evaluate(each) for each in (ink, letters)] == before
+        assert found.messages == []
+
+
+def test_without_javascript_the_tables_can_be_read_and_nothing_dead_is_shown(browser, paths):
+    context = browser.new_context(java_script_enabled=False, offline=True)
+    try:
+        tab = context.new_page()
+        tab.goto(paths["eq_cycles"].resolve().as_uri())
+        assert not tab.locator(".bar").is_visible()
+        assert not tab.locator(".plot").first.is_visible()
+        tab.locator("summary").first.click()
+        assert tab.locator("details table").first.is_visible()
+        tab.goto(paths[""].resolve().as_uri())
+        assert not tab.locator("#search").is_visible()
+    finally:
+        context.close()
+
+
 def test_the_policy_of_a_page_forbids_what_it_does_not_need(browser, paths):
     with visit(browser, paths["single"]) as found:
         found.tab.evaluate("fetch('https://example.org/').catch(() => {})")

@@ -79,8 +79,8 @@ def test_figures_of_the_tables_do_not_depend_on_the_windows(cuts, seed):
 
 def test_a_held_value_reaches_to_both_edges_of_a_gap_also_across_windows():
     gaps = [(1500, 2500)]
-    time, values, breaks, put_in = with_holds(np.array([3000]), np.array([[9.0]]), gaps, (1000, np.array([8.0])), True)
-    assert (time.tolist(), values.tolist(), breaks, put_in) == ([1500, 2500, 3000], [[8.0, 8.0, 9.0]], gaps, 2)
+    time, values, breaks = with_holds(np.array([3000]), np.array([[9.0]]), gaps, (1000, np.array([8.0])), True)
+    assert (time.tolist(), values.tolist(), breaks) == ([1500, 2500, 3000], [[8.0, 8.0, 9.0]], gaps)
 
 
 def test_a_slow_series_is_not_broken_by_a_gap_that_is_short_beside_its_steps():

@@ -67,5 +67,5 @@ def test_the_storage_module_names_cell_12_by_step_and_level_and_refuses_capacity
     assert alarm["name"] == "cell 12 suspect"
     assert "moved +255 mV at a step of +5.9 A (charge is +); next +64 mV" in alarm["text"]
     assert "low level" in alarm["text"]
-    assert found.series("Status")[1][-1] == 1
+    assert found.series("Imbalance Status")[1][-1] == 1
     assert {"soc_imbalance", "cell_capacity_ratio"} <= set(found.refused())

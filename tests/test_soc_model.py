@@ -194,8 +194,33 @@ def test_a_frozen_bms_is_told_with_the_charge_that_passed():
         return np.where((time > 40_000) & (time < 80_000), truth[4_000], truth)
 
     outputs, alarms, _, _time, truth = audited(stuck)
-    assert outputs["bms_frozen_charge"].iloc[0] == pytest.approx(100.0 * (truth[4_000] - truth[7_999]), abs=0.5)
+    apart = 100.0 * (truth[4_000] - truth[4_000:8_000])
+    assert outputs["bms_frozen_charge"].iloc[0] == pytest.approx(apart[np.argmax(np.abs(apart))], abs=0.5)
     assert "BMS SOC frozen" in [alarm["name"] for alarm in alarms]
+
+
+def test_a_bms_that_never_moves_again_is_an_alarm_that_stands():
+    outputs, alarms, *_ = audited(lambda time, truth: np.where(time > 40_000, truth[4_000], truth))
+    standing = [alarm for alarm in alarms if alarm["name"] == "BMS SOC frozen"]
+    assert [alarm["end"] for alarm in standing] == [None]
+    assert "has stood" in standing[0]["text"]
+    assert "bms_frozen_charge" not in outputs
+
+
+def test_a_bms_frozen_over_a_whole_cycle_is_told_although_no_net_charge_passed():
+    time = np.arange(0, 6 * 3600, 60)
+    current = np.where(time < 3 * 3600, 20.0, -20.0)
+    soc = 0.9 - np.cumsum(current) * 60 / 3.6e5
+    bms = np.where(time < 6 * 3600 - 120, 0.9, 0.91)
+    cut = [3 * 3600 + 7, 4 * 3600]
+    whole, split = (
+        compute(cuts, current=at(time, current), voltage=at(time, 10 * chemistry("NMC").ocv(soc)), bms_soc=at(time, bms))
+        for cuts in ([], cut)
+    )
+    assert whole[0]["bms_frozen_charge"].iloc[0] == pytest.approx(60.0, abs=0.5)
+    assert [alarm["end"] is None for alarm in whole[1]] == [True, False]
+    assert whole[1] == split[1]
+    assert whole[0]["bms_frozen_charge"].equals(split[0]["bms_frozen_charge"])
 
 
 def test_the_offset_of_the_bms_counter_is_told():
@@ -278,3 +303,67 @@ def test_on_a_platform_any_number_of_windows_leaves_the_same(tmp_path):
         found.append(site.contents([NAME]))
     assert found[0] == found[1]
     assert any(key.endswith("/SOC") or key.endswith("/Soc") for key in found[0])
+
+
+# --- what is plausible but wrong ---
+
+
+@pytest.mark.parametrize(
+    ("sign", "parameters"),
+    [(-1.0, {}), (1.0, {"capacity": 10.0}), (1.0, {"capacity": 1000.0}), (1000.0, {}), (1.0, {"cells_in_series": 11.0})],
+)
+def test_a_wrong_sign_unit_capacity_or_number_of_cells_raises_an_alarm_once_rests_contradict_the_counting(sign, parameters):
+    time, current, voltage, _ = driven(days=6)
+    _, alarms, _ = compute([], parameters=parameters, current=at(time, sign * current), voltage=at(time, voltage))
+    assert alarms[0]["name"] == "SOC contradicted by rests"
+    assert "Check the sign and the unit of the current" in alarms[0]["text"]
+
+
+@pytest.mark.parametrize(("seed", "offset"), [(1, 0.0), (2, 1.5), (3, -1.5)])
+def test_rests_that_agree_with_the_counting_raise_no_alarm(seed, offset):
+    time, current, voltage, _ = driven(days=6, seed=seed, offset=offset)
+    _, alarms, _ = compute([], current=at(time, current), voltage=at(time, voltage))
+    assert alarms == []
+
+
+def test_the_alarm_of_contradicting_rests_is_the_same_for_any_split_and_clears_when_they_agree_again():
+    time, current, voltage, _ = driven(days=8, seed=3)
+    turned = np.where(time < 3 * 86_400, -current, current)
+    found = []
+    for cuts in ([], [100_000, 200_000, 200_020, 400_000]):
+        _, alarms, _ = compute(cuts, current=at(time, turned), voltage=at(time, voltage))
+        found.append({(alarm["name"], alarm["start"]): (alarm["end"], alarm["text"]) for alarm in alarms})
+    assert found[0] == found[1]
+    assert len(found[0]) == 1
+    assert all(end is not None for end, _ in found[0].values())
+
+
+def test_a_count_that_leaves_0_to_1_widens_the_interval_instead_of_closing_it_at_the_end():
+    time, current, voltage, truth = driven(days=6)
+    start = {"initial_soc": float(truth[0])}
+    outputs, _, model = compute([], parameters=start, current=at(time, current + 5.0), voltage=at(time, voltage))
+    clock = (outputs["soc_lower"].index.as_unit("ms").asi8 - START) / 1000.0
+    actual = np.interp(clock, time, truth)[-2000:]
+    lower, upper = outputs["soc_lower"].to_numpy()[-2000:], outputs["soc_upper"].to_numpy()[-2000:]
+    assert ((lower <= actual) & (actual <= upper)).all()
+    assert any("its lowest was 5 A" in text for text in [*model.notes, *model.refusals.values()])
+
+
+def test_samples_farther_apart_than_max_gap_are_named_as_what_keeps_the_soc_unknown():
+    time, current, voltage, _ = driven(days=2)
+    _, _, model = compute([], current=at(time, current)[::45], voltage=at(time, voltage)[::45])
+    assert "more than 300 s apart" in model.refusals["soc"]
+    assert "max_gap" in model.refusals["soc"]
+
+
+def test_a_voltage_that_never_comes_with_the_current_is_named_as_what_keeps_the_soc_unknown():
+    time, current, voltage, _ = driven(days=1)
+    _, _, model = compute([], current=at(time, current), voltage=at(time, np.full(len(voltage), np.nan)))
+    assert "no voltage with the current" in model.refusals["soc"]
+
+
+def test_noise_that_ends_each_rest_is_named_as_what_keeps_the_soc_unknown():
+    time, current, voltage, _ = driven(days=1)
+    noisy = np.where(np.abs(current) < 5.0, np.where(np.arange(len(time)) % 10 == 0, 2.5, 0.5), current)
+    _, _, model = compute([], current=at(time, noisy), voltage=at(time, voltage))
+    assert "raise rest_c_rate" in model.refusals["soc"]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.chemistry import CHEMISTRIES
 from models.voltage_monitor import figures, limits
 from models.voltage_monitor.model import VoltageMonitor
 from platform_interface import ModelError
@@ -401,3 +402,36 @@ def test_the_random_histories_hold_every_kind_of_event_every_status_and_floods()
     found = {name: {value for each in seen for _, value in each.series[name]} for name in ("event_kind", "status", "flood")}
     assert found == {"event_kind": set(range(1, 9)), "status": set(range(7)), "flood": {0, 1}}
     assert any(each.series["chattering_alarms"][-1][1] for each in seen)
+
+
+def test_samples_farther_apart_than_max_gap_raise_nothing_and_the_report_says_so():
+    at = np.arange(96) * 900.0
+    seen = watched(at, np.where((at > 20_000) & (at < 60_000), 1.5, 3.6))
+    assert seen.alarms == {}
+    assert any("no limit with an on-delay raises an alarm" in note and "max_gap" in note for note in seen.notes)
+
+
+def test_samples_too_rare_to_tell_a_stuck_cell_are_said():
+    at = np.arange(40) * 290.0
+    cells = np.full((3, at.size), 3.6)
+    assert watched(at, cells, stuck_minutes=30.0).notes == []
+    [note] = watched(at, cells, stuck_minutes=20.0).notes
+    assert "Set stuck_minutes to 24.2 or more" in note
+
+
+@FEW
+@given(seed=st.integers(0, 10_000), on=st.sampled_from([0.0, 2.0, 10.0]), off=st.sampled_from([0.0, 5.0, 60.0]))
+def test_noise_about_a_limit_and_gaps_leave_the_same_for_any_split(seed, on, off):
+    random = np.random.default_rng(seed)
+    at = np.cumsum(random.choice([1.0, 1.0, 2.0, 20.0, 400.0], 300, p=[0.5, 0.3, 0.15, 0.04, 0.01]))
+    cells = 3.02 + 0.05 * np.cumsum(random.normal(0, 0.3, (3, at.size)), axis=1) + random.normal(0, 0.03, (3, at.size))
+    cells = np.where(random.random(cells.shape) < 0.05, np.nan, np.clip(cells, 1.0, 4.5))
+    cells[0] = np.where(np.isnan(cells).all(axis=0), 3.3, cells[0])
+    delays = {"warning_on_delay_s": on, "warning_off_delay_s": off, "critical_on_delay_s": on, "critical_off_delay_s": off}
+    delays |= {"data_delay_s": 3.0, "most_cell_alarms": 1}
+    cuts = random.choice(at[1:-1], random.integers(1, 12), replace=False)
+    assert watched(at, cells, cuts, **delays).everything() == watched(at, cells, **delays).everything()
+
+
+def test_every_chemistry_that_has_a_curve_has_limits():
+    assert set(CHEMISTRIES) <= set(limits.DATA_SHEET) == set(limits.RESERVE) == set(MANIFEST.inputs["chemistry"].choices)

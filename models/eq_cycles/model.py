@@ -210,7 +210,7 @@ class EquivalentCycles(Model):
             shown = ", ".join(f"{t:%Y-%m-%d %H:%M:%S} UTC ({j:+.1%})" for t, j in zip(times[:5], jumps, strict=False))
             more = f" and {len(jumps) - 5} more" if len(jumps) > 5 else ""
             self.note(
-                f"rainflow: {len(jumps)} SOC jumps that no current explains (recalibration of the BMS) "
+                f"rainflow: SOC jumps that no current explains ({len(jumps)}, recalibration of the BMS) "
                 f"are not counted as cycles: {shown}{more}."
             )
 

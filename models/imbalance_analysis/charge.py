@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from models.imbalance_analysis.robust import NORMAL, FloatArray, median, row_midmeans
 
@@ -18,8 +19,10 @@ GRID, SHORTEST = 0.01, 0.15
 FEWEST = 12
 #: A charge is interrupted for at most this long. [ms]
 PAUSE = 900_000
-#: One sigma known before: lead, stretch [fraction], offset of the measurement and of the load [mV].
-_PRIOR = (0.2, 0.1, 3.0)
+#: One sigma known before: lead, stretch [fraction], and change of the lead [1/d].
+LEAD, STRETCH, RATE = 0.2, 0.1, 0.02
+#: The same, with the offset of the measurement and of the load [mV].
+_PRIOR = (LEAD, STRETCH, 3.0)
 #: One sigma of one reading against the shifted median [mV]; of the median curve along the charge [fraction].
 _NOISE, _ALONG = 2.0, 0.001
 _ROUNDS = 6
@@ -119,6 +122,29 @@ class Drift:
     stretch_error: FloatArray
 
 
+def information(errors: FloatArray, prior: float) -> FloatArray:
+    """Return what charges themselves say, without what was known before any: else many flat charges would look like knowledge.
+
+    Examples
+    --------
+    >>> information(np.array([0.1, 0.05]), 0.1).round(1).tolist()
+    [0.0, 300.0]
+    """
+    return np.asarray(np.maximum(1.0 / errors**2 - 1.0 / prior**2, 1e-6), dtype=np.float64)
+
+
+def pooled(values: FloatArray, errors: FloatArray, prior: float) -> tuple[FloatArray, FloatArray]:
+    """Return one value of several charges, and one sigma: what was known before counts once; shape (m, k) -> (k,)."""
+    weight = information(errors, prior)
+    total = weight.sum(axis=0) + 1.0 / prior**2
+    return (weight * values).sum(axis=0) / total, 1.0 / np.sqrt(total)
+
+
+def measured(error: FloatArray, prior: float) -> npt.NDArray[np.bool_]:
+    """Return which cells have been measured: their error is below half of what was known before."""
+    return error < 0.5 * prior
+
+
 def combine(days: FloatArray, leads: FloatArray, lead_errors: FloatArray, stretches: FloatArray, errors: FloatArray) -> Drift:
     """Fit a line through the leads of several charges, and average the stretches, by their weights.
 
@@ -137,22 +163,21 @@ def combine(days: FloatArray, leads: FloatArray, lead_errors: FloatArray, stretc
     -----
     A charge's error is at least the scatter of the same cell about its line, so a few lucky charges do not look sure.
     """
-    weight = 1.0 / lead_errors**2
-    total = weight.sum(axis=0)
-    centre = (weight * days[:, None]).sum(axis=0) / total
+    weight = information(lead_errors, LEAD)
+    centre = (weight * days[:, None]).sum(axis=0) / weight.sum(axis=0)
     away = days[:, None] - centre
-    middle = (weight * leads).sum(axis=0) / total
-    lever = (weight * away**2).sum(axis=0) + 1.0 / 0.02**2  # 2 % a day is known before
+    middle, sigma = pooled(leads, lead_errors, LEAD)
+    lever = (weight * away**2).sum(axis=0) + 1.0 / RATE**2
     rate = (weight * away * (leads - middle)).sum(axis=0) / lever
     residual = leads - middle - rate * away
     misfit = np.sqrt(np.maximum(1.0, (weight * residual**2).sum(axis=0) / max(len(days) - 2, 1)))
     now = middle - rate * centre
-    heavy = 1.0 / errors**2
-    stretch = (heavy * stretches).sum(axis=0) / heavy.sum(axis=0)
+    heavy = information(errors, STRETCH)
+    stretch, doubt = pooled(stretches, errors, STRETCH)
     spread = np.sqrt(np.maximum(1.0, (heavy * (stretches - stretch) ** 2).sum(axis=0) / max(len(days) - 1, 1)))
     return Drift(
-        now, np.sqrt(1.0 / total + centre**2 / lever) * misfit, rate, misfit / np.sqrt(lever),
-        stretch, np.hypot(spread / np.sqrt(heavy.sum(axis=0)), SYSTEMATIC),
+        now, np.sqrt(sigma**2 + centre**2 / lever) * misfit, rate, misfit / np.sqrt(lever),
+        stretch, np.hypot(spread * doubt, SYSTEMATIC),
     )  # fmt: skip
 
 

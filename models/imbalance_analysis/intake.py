@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from models.imbalance_analysis import charge, frames
 from models.imbalance_analysis.frames import Limits, TimeArray, as_lists, from_lists, gather
@@ -62,7 +63,7 @@ def absorb(memory: Memory, new: Stretch, setting: Setting) -> tuple[Spread, Spre
     rest, memory.slots["rest"] = frames.rest_frames(joined.time[first:], since[first:], limits, memory.slots["rest"])
     load, memory.slots["load"] = frames.load_frames(joined.time, joined.current, limits, memory.slots["load"])
     step, memory.slots["step"] = frames.step_frames(joined.time, joined.current, limits, memory.slots["step"])
-    spreads = (_rest(memory, joined, rest + first, setting), _spread(joined.time[load], gather(joined.cells, load)))
+    spreads = (_snapshots(memory, joined, rest + first, load, setting), _spread(joined.time[load], gather(joined.cells, load)))
     _steps(memory, joined, step)
     _charges(memory, joined, position, first, setting)
     memory.charge = float(position[-1])
@@ -99,23 +100,46 @@ def _spread(time: TimeArray, rows: FloatArray) -> Spread:
     return time.tolist(), (np.nanmax(rows, axis=1) - np.nanmin(rows, axis=1)).tolist() if len(rows) else []
 
 
-def _rest(memory: Memory, stretch: Stretch, found: frames.IndexArray, setting: Setting) -> Spread:
-    """Keep the snapshots of small current by band."""
-    rows = gather(stretch.cells, found)
-    middle = row_medians(rows)
-    for place, row, level in zip(found.tolist(), rows, middle.tolist(), strict=True):
-        if level != level:
-            continue
-        band = str(_band(float(stretch.soc[place]), level, float(stretch.balancing[place]), setting))
-        kept = memory.day.setdefault(band, [])
-        if len(kept) < A_DAY:
-            soc = _number(stretch.soc[place])
-            kept.append([float(stretch.time[place]), soc, level, *as_lists(np.round(row - level, 2))])
-    if len(rows):
-        finest = finest_step(rows)
+def _snapshots(memory: Memory, stretch: Stretch, rest: frames.IndexArray, load: frames.IndexArray, setting: Setting) -> Spread:
+    """Keep the snapshots of small current by band; those under load only tell which readings stand still."""
+    places = np.union1d(rest, load)
+    rows = gather(stretch.cells, places)
+    at_rest = np.isin(places, rest)
+    if at_rest.any():
+        finest = finest_step(rows[at_rest])
         known = np.inf if memory.resolution is None else memory.resolution
         memory.resolution = min(finest, known) if min(finest, known) < np.inf else None
-    return _spread(stretch.time[found], rows)
+    for place, row, level, keep in zip(places.tolist(), rows, row_medians(rows).tolist(), at_rest.tolist(), strict=True):
+        if level == level:
+            frozen = _stand_still(memory, row, level)
+            if keep:
+                _keep(memory, stretch, place, np.where(frozen, np.nan, row), setting)
+    return _spread(stretch.time[places[at_rest]], rows[at_rest])
+
+
+def _stand_still(memory: Memory, row: FloatArray, level: float) -> npt.NDArray[np.bool_]:
+    """Return which readings stand still, and take them out of the open day as well."""
+    before = memory.hold.frozen()
+    memory.hold.see(row, level)
+    frozen = memory.hold.frozen()
+    for cell in np.flatnonzero(frozen & ~before).tolist():
+        for kept in (snapshot for band in memory.day.values() for snapshot in band):
+            if kept[3 + cell] is not None and abs(kept[2] + kept[3 + cell] - memory.hold.value[cell]) < 0.02:  # type: ignore[operator]
+                kept[3 + cell] = None
+    return frozen
+
+
+def _keep(memory: Memory, stretch: Stretch, place: int, row: FloatArray, setting: Setting) -> None:
+    """Keep one snapshot; of too many, one of the two that lie closest together goes, so that they cover the whole day."""
+    level = median(row)
+    if level != level:
+        return
+    soc = float(stretch.soc[place])
+    kept = memory.day.setdefault(str(_band(soc, level, float(stretch.balancing[place]), setting)), [])
+    kept.append([float(stretch.time[place]), _number(soc), level, *as_lists(np.round(row - level, 2))])
+    if len(kept) > A_DAY:
+        apart = np.diff([snapshot[0] for snapshot in kept])
+        del kept[int(np.argmin(apart)) + 1]
 
 
 def _band(soc: float, level: float, balancing: float, setting: Setting) -> int:
@@ -210,12 +234,15 @@ def _fit(memory: Memory, rows: FloatArray) -> None:
     resistance = np.nan_to_num(resistances(memory.steps)[0])
     rows = rows[1:]  # the first point is still in the transient of switching on
     millivolts = rows[:, 4:] + rows[:, 2:3] * resistance
-    if np.isnan(row_medians(millivolts)).any() or (np.isnan(millivolts).mean(axis=0) > 0.5).any():
+    still = (rows[:, 4:] == rows[0, 4:]).all(axis=0)
+    millivolts[:, still] = np.nan  # a frozen channel is no flat cell
+    if np.isnan(row_medians(millivolts)).any():
         return
     fit = charge.align(rows[:, 1], millivolts, memory.step_of_voltage)
     soc = median(rows[:, 3])
     memory.charges.append({
         "weight": 1, "time": int(0.5 * (rows[0, 0] + rows[-1, 0])), "soc": 0.5 if soc != soc else round(soc, 4),
+        "single": round(charge.typical(fit.lead_error), 5),
         **{name: as_lists(np.round(value, 5)) for name, value in vars(fit).items()},
     })  # fmt: skip
     memory.charges = fold(memory.charges, CHARGES_APART, _two_charges)
@@ -224,11 +251,10 @@ def _fit(memory: Memory, rows: FloatArray) -> None:
 def _two_charges(one: Entry, other: Entry) -> Entry:
     """Make one charge of two, each cell's numbers by their weights."""
     merged: Entry = {"weight": one["weight"] + other["weight"], "time": (one["time"] + other["time"]) // 2}
-    merged["soc"] = (one["soc"] + other["soc"]) / 2
-    for name in ("lead", "stretch"):
-        value = from_lists([one[name], other[name]])
-        weight = 1.0 / np.maximum(from_lists([one[f"{name}_error"], other[f"{name}_error"]]), 1e-5) ** 2
-        total = weight[0] + weight[1]
-        merged[name] = as_lists(np.round((weight[0] * value[0] + weight[1] * value[1]) / total, 5))
-        merged[f"{name}_error"] = as_lists(np.round(1.0 / np.sqrt(total), 5))
+    merged |= {"soc": (one["soc"] + other["soc"]) / 2, "single": min(one["single"], other["single"])}
+    for name, prior in (("lead", charge.LEAD), ("stretch", charge.STRETCH)):
+        errors = np.maximum(from_lists([one[f"{name}_error"], other[f"{name}_error"]]), 1e-5)
+        value, error = charge.pooled(from_lists([one[name], other[name]]), errors, prior)
+        merged[name] = as_lists(np.round(value, 5))
+        merged[f"{name}_error"] = as_lists(np.round(error, 5))
     return merged

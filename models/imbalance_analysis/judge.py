@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from models.imbalance_analysis.blocks import Block, block_medians, find_blocks, members
+from models.imbalance_analysis.blocks import block_medians, find_blocks, members
 from models.imbalance_analysis.robust import (
     FloatArray,
     falls,
@@ -28,6 +28,18 @@ REASONS = {
     "low level": 6,
     "high level": 7,
 }
+#: What to do about each.
+ADVICE = {
+    "self-discharge": "If its balancing is off, take the cell out of use and test it: an internal short can grow",
+    "falling voltage": "See that its balancing is off and its sense wires are tight, then test it for self-discharge",
+    "step": "Check its contacts and sense wires, then measure its resistance",
+    "resistance": "Check its busbars and sense wires, then measure its resistance",
+    "capacity": "Plan a capacity test, and replace it if that agrees",
+    "low level": "Measure it by hand at rest: where that agrees, balance it and watch, else mend its measurement",
+    "high level": "Measure it by hand at rest: where that agrees, balance it and watch, else mend its measurement",
+}
+#: From this score on a reason is reported; 1 accuses, and less only keeps an accusation that stands, so none comes and goes.
+KEEPS = 0.7
 #: A rate or a capacity must exceed so many of its own standard errors.
 OWN_LIMIT = 5.0
 #: Mann-Kendall statistic of a fall: one-sided chance of 0.1 %, so seven days that all fall are the fewest.
@@ -46,14 +58,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Trend:
-    """Trends of all cells in one band, and against their blocks; shape (k,). [mV/d], `falls` is a statistic."""
+    """Trends of all cells in one band, and against their blocks; shape (k,). [mV/d], `falls` is a statistic.
+
+    `largest` is the largest fall from one entry to the next [mV], and `within` how long that took [d]: a step or a drift.
+    """
 
     slope: FloatArray
     own: FloatArray
     error: FloatArray
     falls: FloatArray
     span: float
-    blocks: list[Block]
+    largest: FloatArray
+    within: FloatArray
 
 
 def beyond(values: FloatArray, spread: float, practical: float) -> FloatArray:
@@ -87,7 +103,7 @@ def judge_levels(level: FloatArray, resolution: float, practical: float, where: 
     spread = scatter(own, floor)
     scores = beyond(own, spread, practical)
     found = []
-    for cell in np.flatnonzero(np.abs(scores) >= 1.0).tolist():
+    for cell in np.flatnonzero(np.abs(scores) >= KEEPS).tolist():
         word = "low level" if own[cell] < 0 else "high level"
         text = (
             f"{level[cell]:+.0f} mV from the pack median {where}, {own[cell]:+.0f} mV from its block (scatter {spread:.1f} mV)"
@@ -110,7 +126,10 @@ def trend_of(days: FloatArray, levels: FloatArray, resolution: float) -> Trend:
     error = trend_errors(days, levels, slope, resolution)
     member = members(slope, blocks)
     own = np.array([level - block_medians(level, blocks, member) for level in levels])
-    return Trend(slope, slope - block_medians(slope, blocks), error, falls(own), span, blocks)
+    drops = -np.diff(np.nan_to_num(own), axis=0)
+    place = drops.argmax(axis=0)
+    largest = drops[place, np.arange(len(slope))]
+    return Trend(slope, slope - block_medians(slope, blocks), error, falls(own), span, largest, np.diff(days)[place])
 
 
 def judge_trend(trend: Trend, practical: float, where: str) -> list[Finding]:
@@ -123,14 +142,15 @@ def judge_trend(trend: Trend, practical: float, where: str) -> list[Finding]:
     """
     spread = scatter(trend.own, median(trend.error))
     score = -beyond(trend.own, spread, practical / trend.span)
-    score = np.where(trend.falls >= FALLS, score, 0.0)
+    score = np.where(trend.falls >= FALLS, score, np.minimum(score, trend.falls / FALLS))
     return [
         Finding(
             cell, "falling voltage", float(score[cell]),
             f"falls by {-trend.slope[cell]:.2f} mV/day against the pack, {-trend.own[cell]:.2f} against its block, {where}, "
-            f"over {trend.span:.0f} days (scatter of the cells {spread:.2f}, Mann-Kendall {trend.falls[cell]:.1f})",
+            f"over {trend.span:.0f} days (scatter of the cells {spread:.2f}, Mann-Kendall {trend.falls[cell]:.1f}); "
+            f"largest fall {trend.largest[cell]:.0f} mV in {trend.within[cell]:.1f} days",
         )
-        for cell in np.flatnonzero(score >= 1.0).tolist()
+        for cell in np.flatnonzero(score >= KEEPS).tolist()
     ]  # fmt: skip
 
 
@@ -182,7 +202,7 @@ def judge_resistance(sums: FloatArray, fewest: float, practical: float) -> list[
             f"resistance {excess[cell]:+.0%} ({value[cell] - middle:+.2f} mOhm to {middle:.2f} mOhm) "
             f"in {sums[0][cell]:.0f} steps of current; a bad contact reads the same",
         )
-        for cell in np.flatnonzero(score >= 1.0).tolist()
+        for cell in np.flatnonzero(score >= KEEPS).tolist()
     ]  # fmt: skip
 
 
@@ -212,7 +232,7 @@ def judge_step(step: dict[str, Any] | None, change: FloatArray, resolution: floa
     score = beyond(excess, scatter(excess, floor), practical)
     ordered = np.sort(np.nan_to_num(sign * change, nan=-np.inf))
     found = []
-    for cell in np.flatnonzero((score >= 1.0) & (sign * change >= 2.0 * abs(middle))).tolist():
+    for cell in np.flatnonzero((score >= KEEPS) & (sign * change >= 2.0 * abs(middle))).tolist():
         following = ordered[-2] if sign * change[cell] == ordered[-1] else ordered[-1]
         text = f"moved {change[cell]:+.0f} mV at a step of {-step['amperes']:+.1f} A (charge is +); next {sign * following:+.0f} mV"
         found.append(Finding(cell, "step", float(score[cell]), f"{text}, median {middle:+.0f} mV"))
@@ -236,7 +256,7 @@ def judge_self_discharge(
     own = rate - median(rate)
     score = np.minimum(-beyond(own, scatter(own, median(error)), practical), -own / error / OWN_LIMIT)
     found = []
-    for cell in np.flatnonzero(score >= 1.0).tolist():
+    for cell in np.flatnonzero(score >= KEEPS).tolist():
         amperes = -own[cell] * capacity / 24.0
         text = (
             f"loses {-own[cell]:.2%} of charge a day more than the others (sigma {error[cell]:.2%}): "
@@ -255,8 +275,20 @@ def judge_capacity(stretch: FloatArray, error: FloatArray, practical: float) -> 
             cell, "capacity", float(score[cell]),
             f"capacity {1.0 / (1.0 + own[cell]) - 1.0:+.1%} against the median cell (sigma {error[cell]:.1%}); balancing does not mend it",
         )
-        for cell in np.flatnonzero(score >= 1.0).tolist()
+        for cell in np.flatnonzero(score >= KEEPS).tolist()
     ]  # fmt: skip
+
+
+def standing(findings: list[Finding], open_reasons: set[tuple[int, str]]) -> list[Finding]:
+    """Return findings at the limit, and those near it whose cell is already accused for that reason.
+
+    Examples
+    --------
+    >>> near = Finding(3, "low level", 0.8, "")
+    >>> len(standing([near], set())), len(standing([near], {(3, "low level")}))
+    (0, 1)
+    """
+    return [each for each in findings if each.score >= 1.0 or (each.position, each.reason) in open_reasons]
 
 
 def ranked(findings: list[Finding]) -> list[tuple[int, list[Finding]]]:

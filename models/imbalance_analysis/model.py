@@ -10,18 +10,13 @@ import pandas as pd
 from models.chemistry import Chemistry, chemistry
 from models.imbalance_analysis import history, intake
 from models.imbalance_analysis.charge import PAUSE
-from models.imbalance_analysis.evaluation import (
-    FEWEST_CELLS,
-    IN_FLOAT,
-    Practical,
-    Verdict,
-    evaluate,
-)
+from models.imbalance_analysis.evaluation import FEWEST_CELLS, PER_CELL, block_name, evaluate
 from models.imbalance_analysis.frames import Limits, TimeArray, as_lists, from_lists
 from models.imbalance_analysis.history import DAY
 from models.imbalance_analysis.intake import Setting, Stretch
-from models.imbalance_analysis.judge import REASONS, Finding
-from models.imbalance_analysis.memory import BANDS, Memory, recall
+from models.imbalance_analysis.judge import ADVICE, REASONS, Finding
+from models.imbalance_analysis.memory import BANDS, FROZEN, Memory, recall
+from models.imbalance_analysis.verdict import IN_FLOAT, Practical, Verdict
 from platform_interface import Model, ModelError, ModelInput, register_model
 
 #: A verdict is given this often, at the first sample after the full hour; arrays once a day. [ms]
@@ -34,12 +29,6 @@ STEP_COUNTS = 30 * DAY
 NAMED = 3
 #: An alarm needs so many verdicts in a row that support it, and is cleared after so many that do not: six hours, half a day.
 IN_A_ROW, UNSUPPORTED = 2, 4
-
-ARRAYS = {
-    "cell_deviation": "deviation", "cell_trend": "trend", "block_shift": "shift", "soc_imbalance": "lead",
-    "soc_imbalance_error": "lead_error", "cell_resistance_ratio": "resistance", "cell_capacity_ratio": "capacity",
-    "leak_current": "leak",
-}  # fmt: skip
 
 
 @register_model("imbalance_analysis")
@@ -101,7 +90,7 @@ class ImbalanceAnalysis(Model):
     def _emit(self, memory: Memory, verdict: Verdict, now: int, closes: bool) -> None:
         """Give numbers at every verdict, arrays once a day and when they are first known."""
         given = memory.told.setdefault("arrays", [])
-        for output, name in ARRAYS.items():
+        for output, name in PER_CELL.items():
             values = getattr(verdict, name)
             if values is not None and np.isfinite(values).all() and (closes or output not in given):
                 self._series.setdefault(output, []).append((now, values.tolist()))
@@ -128,14 +117,14 @@ class ImbalanceAnalysis(Model):
     def _alarms(self, memory: Memory, verdict: Verdict, now: int) -> None:
         """Raise, change and clear one alarm a suspect cell and one a shifted block."""
         wanted: dict[str, dict[str, Any]] = {}
-        for rank, (position, findings) in enumerate(verdict.suspects, 1):
+        for position, findings in verdict.suspects:
             number = memory.cells[position]
             wanted[f"cell {number} suspect"] = {
-                "text": _sentence(number, rank, findings), "severity": _severity(findings[0]),
+                "text": _sentence(number, findings), "severity": _severity(findings[0]),
                 "reasons": sorted(finding.reason for finding in findings),
             }  # fmt: skip
         for low, high, size in verdict.shifts:
-            name = self._block_name(memory, low, high)
+            name = block_name(memory, low, high)
             since = pd.Timestamp(verdict.since, unit="ms", tz="UTC")
             text = (
                 f"Cells {memory.cells[low]} to {memory.cells[high - 1]} moved together by {size:+.0f} mV against the pack since "
@@ -159,18 +148,6 @@ class ImbalanceAnalysis(Model):
             if memory.alarms[name]["absent"] >= UNSUPPORTED:
                 self._raise(name, memory.alarms.pop(name), now)
 
-    def _block_name(self, memory: Memory, low: int, high: int) -> str:
-        """Return the name of the open alarm of a block that shares most cells, so that a border may move."""
-        first, last = memory.cells[low], memory.cells[high - 1]
-        for name in (*memory.alarms, *memory.candidates):
-            words = name.split()
-            if words[0] != "cells":
-                continue
-            overlap = min(last, int(words[3])) - max(first, int(words[1])) + 1
-            if overlap >= 0.5 * (max(last, int(words[3])) - min(first, int(words[1])) + 1):
-                return name
-        return f"cells {first} to {last} shifted"
-
     def _raise(self, name: str, alarm: dict[str, Any], end: int | None = None) -> None:
         moment = pd.Timestamp(alarm["start"], unit="ms", tz="UTC")
         closed = None if end is None else pd.Timestamp(end, unit="ms", tz="UTC")
@@ -185,10 +162,18 @@ class ImbalanceAnalysis(Model):
                     "float charge or balancing: suspects are named by steps and level only; capacity and SOC imbalance are refused."
                 )
         reasons = {name: alarm["reasons"] for name, alarm in memory.alarms.items() if name.startswith("cell ")}
-        if reasons and reasons != memory.told.get("named"):
-            memory.told["named"] = reasons
-            for name in reasons:
+        for name in reasons:
+            if reasons[name] != memory.told.get("named", {}).get(name):
                 self.note(memory.alarms[name]["text"])
+        memory.told["named"] = reasons
+        still = [memory.cells[place] for place in np.flatnonzero(memory.hold.frozen()).tolist()]
+        new = [number for number in still if number not in memory.told.get("frozen", [])]
+        memory.told["frozen"] = still
+        if new:
+            self.note(
+                f"the reading of cells {', '.join(map(str, new))} stood still while the others moved by {FROZEN:.0f} mV or more; "
+                "it is left out of levels and trends. Check the measuring channel."
+            )
 
     def _say(self, memory: Memory) -> None:
         """Refuse what the last verdict could not give."""
@@ -209,7 +194,7 @@ class ImbalanceAnalysis(Model):
             values = [value for _, value in rows]
             if name == "suspects":
                 found[name] = pd.DataFrame(values, index=index, columns=range(1, NAMED + 1))
-            elif name in ARRAYS:
+            elif name in PER_CELL:
                 found[name] = pd.DataFrame(values, index=index, columns=memory.cells)
             else:
                 found[name] = pd.Series(values, index=index, dtype=np.float64)
@@ -282,6 +267,6 @@ def _severity(first: Finding) -> str:
     return "critical" if first.reason in ("self-discharge", "falling voltage") else "warning"
 
 
-def _sentence(number: int, rank: int, findings: list[Finding]) -> str:
+def _sentence(number: int, findings: list[Finding]) -> str:
     reasons = "; ".join(f"{each.reason}: {each.text}" for each in findings)
-    return f"Cell {number} is suspect no. {rank}: {reasons}."
+    return f"Cell {number} is suspect: {reasons}. {ADVICE[findings[0].reason]}."

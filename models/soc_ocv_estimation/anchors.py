@@ -194,11 +194,7 @@ def anchored(before: Belief, rest: RestVoltage, chemistry: Chemistry, sensor: Vo
         None when the rest says nothing of the SOC; the belief is then the one before.
     """
     believed, sigma = float(before.mean[SOC]), float(before.covariance[SOC, SOC] ** 0.5)
-    volts, free = equilibrium(rest, sensor)
-    nearest = nearest_soc(chemistry, volts, rest.temperature)
-    slope = float(chemistry.slope(nearest, rest.temperature))
-    doubt = float(np.hypot(chemistry.uncertainty(nearest, rest.temperature), chemistry.hysteresis(nearest)))
-    width = float(np.hypot(sigma, np.hypot(free, doubt) / max(slope, 1e-6)))
+    nearest, width = first_look(before, rest, chemistry, sensor)
     distance = abs(nearest - believed)
     if distance > SURPRISE * width:
         before = beliefs.doubted(before, distance)
@@ -210,6 +206,16 @@ def anchored(before: Belief, rest: RestVoltage, chemistry: Chemistry, sensor: Vo
     row[SOC], row[CURVE] = 1.0, reading.shared
     own = max(reading.sigma**2 - reading.shared**2, 1e-8)
     return beliefs.measured(before, row, reading.soc, own), reading
+
+
+def first_look(before: Belief, rest: RestVoltage, chemistry: Chemistry, sensor: VoltageSensor) -> tuple[float, float]:
+    """Return the SOC at the rest's voltage on the mean curve, and one sigma of its distance from the belief. [1]"""
+    volts, free = equilibrium(rest, sensor)
+    nearest = nearest_soc(chemistry, volts, rest.temperature)
+    slope = float(chemistry.slope(nearest, rest.temperature))
+    doubt = float(np.hypot(chemistry.uncertainty(nearest, rest.temperature), chemistry.hysteresis(nearest)))
+    sigma = float(before.covariance[SOC, SOC] ** 0.5)
+    return nearest, float(np.hypot(sigma, np.hypot(free, doubt) / max(slope, 1e-6)))
 
 
 def nearest_soc(chemistry: Chemistry, volts: float, temperature: float) -> float:

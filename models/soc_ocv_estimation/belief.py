@@ -138,6 +138,18 @@ def counted_soc(
     return soc, np.sqrt(np.minimum(np.maximum(variance, 0.0), UNKNOWN))
 
 
+def held_within(soc: FloatArray, sigma: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Hold a counted SOC within 0 to 1; what it was outside is an error of the counting, and is doubted as much.
+
+    Returns
+    -------
+    soc, sigma : array
+        [1]
+    """
+    held = np.clip(soc, 0.0, 1.0)
+    return held, np.hypot(sigma, soc - held)
+
+
 def bounded_start(start: Belief, least: float, most: float, capacity: float) -> Belief:
     r"""Narrow an unknown start by what has been taken out and put in since: the SOC never left 0 to 1.
 

@@ -31,9 +31,23 @@ class Jump:
 
 @dataclass(frozen=True)
 class Freeze:
-    """One stretch without change: the sample that ended it, its first time [ms], its value [1], the net charge passed [Ah]."""
+    """One stretch without change in which charge passed: it was noticed at a sample of this window, or it ended at one.
+
+    Attributes
+    ----------
+    index : int
+        The sample at which the charge had grown too large, or the first one behind the stretch.
+    ended : bool
+    start : int
+        First sample of the stretch. [ms UTC]
+    soc : float
+        What the BMS showed. [1]
+    charge : float
+        The farthest from that of the start, net, discharged positive: a cycle that ends where it began counts too. [Ah]
+    """
 
     index: int
+    ended: bool
     start: int
     soc: float
     charge: float
@@ -149,20 +163,31 @@ def _freezes(
     found: Audit, clocks: TimeArray, values: FloatArray, passed: FloatArray, near: npt.NDArray[np.bool_], least: float,
     open_run: list[Any] | None,
 ) -> list[Any] | None:  # fmt: skip
-    """Close every run of equal values in which more than `least` passed; return the run that is still open."""
+    """Find every run of equal values in which the charge went farther than `least`; return the run that is still open.
+
+    An open run is its start [ms] and the charge there, lowest and highest since. [Ah]
+    """
     moved = np.flatnonzero((np.diff(values) != 0.0) | ~near)
     begins = np.concatenate([[0], moved + 1])
     ends = np.concatenate([moved, [len(values) - 1]])
-    start_charge = passed[begins].copy()
-    start_clock = clocks[begins].copy()
+    clock, charge = clocks[begins].copy(), passed[begins].copy()
+    low, high = np.minimum.reduceat(passed, begins), np.maximum.reduceat(passed, begins)
+    before = False
     if open_run is not None:
-        start_clock[0], start_charge[0] = open_run
-    charge = passed[ends] - start_charge
+        clock[0], charge[0] = open_run[:2]
+        before = max(open_run[3] - open_run[1], open_run[1] - open_run[2]) > least
+        low[0], high[0] = min(low[0], open_run[2]), max(high[0], open_run[3])
     inner = (values[ends] > ENDS) & (values[ends] < 1.0 - ENDS)
-    for run in np.flatnonzero((np.abs(charge[:-1]) > least) & inner[:-1]):
-        found.freezes.append(Freeze(int(ends[run]), int(start_clock[run]), float(values[ends[run]]), float(charge[run])))
-    last = start_charge[-1]
-    return None if np.isnan(last) else [int(start_clock[-1]), float(last)]
+    for run in np.flatnonzero((np.maximum(high - charge, charge - low) > least) & inner):
+        what = int(clock[run]), float(values[ends[run]])
+        if run or not before:
+            far = np.abs(passed[begins[run] : ends[run] + 1] - charge[run]) > least
+            at = int(begins[run]) + int(np.argmax(far))
+            found.freezes.append(Freeze(at - 1, False, *what, float(passed[at] - charge[run])))
+        if run < len(moved):
+            farthest = high[run] if high[run] - charge[run] >= charge[run] - low[run] else low[run]
+            found.freezes.append(Freeze(int(ends[run]), True, *what, float(farthest - charge[run])))
+    return None if np.isnan(charge[-1]) else [int(clock[-1]), float(charge[-1]), float(low[-1]), float(high[-1])]
 
 
 def _counter_offset(

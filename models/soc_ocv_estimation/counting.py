@@ -14,9 +14,10 @@ import numpy as np
 from models.chemistry import Chemistry
 from models.soc_ocv_estimation import anchors
 from models.soc_ocv_estimation import belief as beliefs
-from models.soc_ocv_estimation.anchors import Reading, RestVoltage, VoltageSensor
-from models.soc_ocv_estimation.belief import OFFSET, SCALE, SOC, Belief, FloatArray, Walks
+from models.soc_ocv_estimation.anchors import Reading, RestVoltage
+from models.soc_ocv_estimation.belief import OFFSET, SCALE, SOC, Belief, FloatArray
 from models.soc_ocv_estimation.rests import Rung, Samples, TimeArray, rungs
+from models.soc_ocv_estimation.settings import Settings
 
 #: Blocks in which the net charge moves the branch of the hysteresis; aligned to UTC. [ms]
 BRANCH_BLOCK = 300_000
@@ -24,23 +25,6 @@ BRANCH_BLOCK = 300_000
 BRANCH_LENGTH = 0.05
 #: A rest tells the SOC when its own sigma is below this; a weaker one is used but does not renew the age of the anchor. [1]
 TELLING = 0.15
-
-
-@dataclass(frozen=True)
-class Settings:
-    """All that `advance` needs to know besides the samples; see `model.json` for the meaning."""
-
-    capacity: float
-    max_gap: float
-    rest_c_rate: float
-    minimum_rest: float
-    gap_c_rate: float
-    zero_limit: float
-    wake_gap: float
-    wake_sigma: float
-    sensor: VoltageSensor
-    walks: Walks
-    start: Belief
 
 
 @dataclass(frozen=True)
@@ -62,6 +46,8 @@ class Anchor:
     expected : float
         SOC counted up to here. [1]
     before, after : Belief
+    surprise, told : float
+        How far the voltage lies from what was counted, in sigmas, and the SOC at that voltage on the mean curve. [1]
     """
 
     index: int
@@ -72,6 +58,8 @@ class Anchor:
     expected: float
     before: Belief
     after: Belief
+    surprise: float
+    told: float
 
     @property
     def tells(self) -> bool:
@@ -269,7 +257,9 @@ def _use_rest(
     after, reading = anchors.anchored(before, rest, chemistry, settings.sensor)
     window.at.append(index)
     window.beliefs.append(after)
-    window.anchors.append(Anchor(index, rung.age, rung.start, state["gaps"], reading, expected, before, after))
+    told, width = anchors.first_look(before, rest, chemistry, settings.sensor)
+    surprise = abs(told - expected) / width
+    window.anchors.append(Anchor(index, rung.age, rung.start, state["gaps"], reading, expected, before, after, surprise, told))
     if reading is not None:
         state["used"] = [float(after.mean[SOC]), rung.start, earlier]
         if window.anchors[-1].tells:

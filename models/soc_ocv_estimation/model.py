@@ -12,17 +12,16 @@ import numpy as np
 import pandas as pd
 
 from models.chemistry import Chemistry, chemistry, from_table
-from models.soc_ocv_estimation import bms, capacity, counting
-from models.soc_ocv_estimation.anchors import VoltageSensor
-from models.soc_ocv_estimation.belief import OFFSET, SOC, FloatArray, Walks, first_belief
-from models.soc_ocv_estimation.counting import Settings, Window
+from models.soc_ocv_estimation import bms, bms_report, capacity, counting, plausibility, texts
+from models.soc_ocv_estimation.belief import OFFSET, SOC, FloatArray, held_within
+from models.soc_ocv_estimation.bms_report import energy_table
+from models.soc_ocv_estimation.counting import Window
 from models.soc_ocv_estimation.rests import TimeArray
+from models.soc_ocv_estimation.settings import Settings, settings_of
 from platform_interface import Model, ModelError, ModelInput, register_model
 
 #: Half width of a 90 % interval in sigmas.
 Z90 = 1.6448536269514722
-#: Points of the table of energy over SOC.
-ENERGY_POINTS = 1001
 #: Oldest value of the BMS that is compared. [ms]
 BMS_AGE = 600_000
 #: Distance of the values of bms_counter_offset. [s]
@@ -51,7 +50,7 @@ class SocFromOcv(Model):
                 "bms": {},
                 "bms_block": None,
             }
-            self.state |= {"bms_last": None, "told": data.get("initial_soc") is not None}
+            self.state |= {"bms_last": None, "doubt": plausibility.first_state(), "told": data.get("initial_soc") is not None}
         current: pd.Series[float] = data["current"]
         before = self.state["count"]
         time, cells = _milliseconds(current), _values(data["voltage"]) / series
@@ -60,6 +59,7 @@ class SocFromOcv(Model):
         samples = counting.count(time, _values(current), cells, warm, before, settings.max_gap)
         window, self.state["count"] = counting.advance(samples, curve, settings, before)
         self._note_voltage(window, curve, cells)
+        self._doubt(window)
         outputs = self._rests(window, settings)
         told = min([told, *(anchor.index for anchor in window.anchors if anchor.reading is not None)])
         self.state["told"] = math.isfinite(told)
@@ -108,13 +108,13 @@ class SocFromOcv(Model):
         index, self.state["block"] = _blocks(time, self.config["output_interval"], self.state["block"])
         if not len(index):
             return {}
-        soc, sigma = counting.soc_at(window, index, settings)
-        held, lower, upper = (np.clip(value, 0.0, 1.0) for value in (soc, soc - Z90 * sigma, soc + Z90 * sigma))
+        held, sigma = held_within(*counting.soc_at(window, index, settings))
+        lower, upper = (np.clip(held + side * Z90 * sigma, 0.0, 1.0) for side in (-1.0, 1.0))
         outputs = {"soc_lower": _series(window, index, lower), "soc_upper": _series(window, index, upper)}
         known = (sigma <= self.config["known_sigma"]) & (index >= first)
         if not known.all():
-            self._say_unknown(int((~known).sum()), len(known), first)
-        table = _energy_table(curve)
+            self._say_unknown(window, settings, int((~known).sum()), len(known), first)
+        table = energy_table(curve)
         energy, least = (scale * np.interp(value, *table) for value in (held, lower))
         outputs["soc"] = _series(window, index[known], held[known])
         outputs["available_energy"] = _series(window, index[known], energy[known])
@@ -123,11 +123,10 @@ class SocFromOcv(Model):
         outputs["hours_since_anchor"] = _series(window, index[age >= 0.0], age[age >= 0.0])
         return {name: series for name, series in outputs.items() if len(series)}
 
-    def _say_unknown(self, missing: int, total: int, first: float) -> None:
+    def _say_unknown(self, window: Window, settings: Settings, missing: int, total: int, first: float) -> None:
         reason = (
             f"not known better than {self.config['known_sigma']:.0%} (one sigma) at {missing} of {total} times; "
-            "soc_lower and soc_upper hold what is known. "
-            f"A rest of {self.config['minimum_rest'] / 60.0:.0f} min or longer, best near empty or full, tells it"
+            f"soc_lower and soc_upper hold what is known. {texts.without_rest(window.samples, settings)}"
         )
         if missing == total:
             for name in ("soc", "available_energy", "available_energy_lower"):
@@ -140,17 +139,16 @@ class SocFromOcv(Model):
         if missing:
             self.note(f"voltage: none recent enough at {missing} of {len(cells)} samples; no rest is used there.")
         if window.woken:
-            self.note(
-                f"after {window.woken} gaps of {self.config['wake_gap'] / 3600.0:g} h or longer the first voltage was taken "
-                f"as that of a rest, with {1000.0 * self.config['wake_sigma']:g} mV of doubt: "
-                "whether the battery rested in the gap is not known."
-            )
+            self.note(texts.woken(window.woken, self.config["wake_gap"], self.config["wake_sigma"]))
         if window.outside:
-            low, high = curve.limits
-            self.note(
-                f"{window.outside} rests have a voltage per cell outside {low:g} to {high:g} V ({curve.name}) and are not used. "
-                "'Cells in series' or 'Chemistry' is probably wrong; correct it on the platform."
-            )
+            self.note(texts.outside(window.outside, curve))
+
+    def _doubt(self, window: Window) -> None:
+        """Raise an alarm while rests keep contradicting the counted charge."""
+        for change in plausibility.changes(window.anchors, self.state["doubt"]):
+            stamp = pd.to_datetime(window.samples.time[change.index], unit="ms", utc=True)
+            start = pd.to_datetime(change.start, unit="ms", utc=True)
+            self.alarm("SOC contradicted by rests", start, change.text, "warning", None if change.began else stamp)
 
     def _bms(
         self, data: ModelInput, window: Window, before: dict[str, Any], curve: Chemistry, size: tuple[float, int],
@@ -170,40 +168,10 @@ class SocFromOcv(Model):
         gaps = gaps[np.searchsorted(samples.time, clock, side="right")]
         limits = (self.config["bms_jump_limit"], self.config["bms_freeze_limit"], data.max_gap["bms_soc"])
         found, self.state["bms"] = bms.audit(clock, values, (charge, gaps), size[0], limits, self.state["bms"])
-        error = self._bms_error(clock, values, soc)
-        return self._bms_events(series, found, curve, size) | error | self._bms_counter(series, found)
-
-    def _bms_events(
-        self, series: pd.Series[float], found: bms.Audit, curve: Chemistry, size: tuple[float, int]
-    ) -> dict[str, Any]:
-        outputs: dict[str, Any] = {}
-        scale, table = size[0] * size[1] / 1000.0, _energy_table(curve)
-        if found.jumps:
-            at = series.index[[jump.index for jump in found.jumps]]
-            worth = [scale * float(np.interp(j.after, *table) - np.interp(j.after - j.size, *table)) for j in found.jumps]
-            outputs["bms_jump"] = pd.Series([jump.size for jump in found.jumps], index=at)
-            outputs["bms_jump_energy"] = pd.Series(worth, index=at)
-            for when, jump, energy in zip(at, found.jumps, worth, strict=True):
-                text = (
-                    f"The BMS's SOC went from {jump.before:.1%} to {jump.after:.1%}; no current explains {jump.size:+.1%}, "
-                    f"{energy:+.3g} kWh. Energy promised on the SOC before was wrong by that much."
-                )
-                self.alarm("BMS SOC jump", when, text, "warning", end=when)
-        if found.freezes:
-            at = series.index[[freeze.index for freeze in found.freezes]]
-            slope = [scale / size[0] * float(curve.ocv(freeze.soc)) for freeze in found.freezes]
-            outputs["bms_frozen_charge"] = pd.Series([freeze.charge for freeze in found.freezes], index=at)
-            outputs["bms_frozen_energy"] = pd.Series(
-                [f.charge * v for f, v in zip(found.freezes, slope, strict=True)], index=at
-            )
-            for when, freeze in zip(at, found.freezes, strict=True):
-                begin = pd.Timestamp(freeze.start, unit="ms", tz="UTC")
-                text = (
-                    f"The BMS's SOC stood at {freeze.soc:.1%} from {begin:%Y-%m-%d %H:%M:%S} UTC while {abs(freeze.charge):.4g} Ah "
-                    f"were {'discharged' if freeze.charge > 0 else 'charged'}. Look at its logging, then at the BMS."
-                )
-                self.alarm("BMS SOC frozen", when, text, "warning", end=when)
-        return outputs
+        events, alarms = bms_report.reported(found, series, curve, size)
+        for alarm in alarms:
+            self.alarm(*alarm)
+        return events | self._bms_error(clock, values, soc) | self._bms_counter(series, found)
 
     def _bms_error(self, clock: TimeArray, values: FloatArray, soc: pd.Series[float] | None) -> dict[str, Any]:
         """Compare the latest value of the BMS with the SOC, where both are known."""
@@ -228,37 +196,6 @@ class SocFromOcv(Model):
         return {"bms_counter_offset": pd.Series(found.offset[told], index=series.index[told])} if len(told) else {}
 
 
-def settings_of(config: dict[str, Any], nominal: float, max_gap: float, initial: float | None) -> Settings:
-    """Turn the configuration, relative to the capacity, into what the filter needs.
-
-    Parameters
-    ----------
-    config : dict
-        Of the manifest.
-    nominal : float
-        [Ah]
-    max_gap : float
-        [s]
-    initial : float or None
-        SOC at the first sample, if it is known. [1]
-    """
-    scale = float(np.hypot(config["current_gain_sigma"], config["capacity_sigma"]))
-    offset, standby = config["current_offset_sigma"] * nominal, config["standby_c_rate"] * nominal
-    return Settings(
-        capacity=nominal,
-        max_gap=max_gap,
-        rest_c_rate=config["rest_c_rate"],
-        minimum_rest=config["minimum_rest"],
-        gap_c_rate=config["gap_c_rate"],
-        zero_limit=config["zero_limit"],
-        wake_gap=config["wake_gap"],
-        wake_sigma=config["wake_sigma"],
-        sensor=VoltageSensor(config["voltage_resolution"], config["voltage_accuracy"]),
-        walks=Walks(config["soc_walk"], config["offset_walk"] * nominal, config["scale_walk"]),
-        start=first_belief(initial, config["initial_soc_sigma"], offset, scale, standby),
-    )
-
-
 def _curve(data: ModelInput) -> Chemistry:
     base = chemistry(data["chemistry"])
     table = data.get("ocv_curve")
@@ -275,13 +212,6 @@ def _cells(value: float) -> int:
     if value < 1.0 or abs(value - round(value)) > 1e-9:
         raise ModelError(f"cells_in_series is {value}, not a whole number. Set the asset's 'Cells in series' on the platform.")
     return round(value)
-
-
-def _energy_table(curve: Chemistry) -> tuple[FloatArray, FloatArray]:
-    """Return SOC and the integral of OCV from 0 to it. [1], [V]"""
-    soc = np.linspace(0.0, 1.0, ENERGY_POINTS)
-    volts = curve.ocv(soc)
-    return soc, np.concatenate([[0.0], np.cumsum(0.5 * (volts[1:] + volts[:-1]) * np.diff(soc))])
 
 
 def _hours_since(window: Window, index: Any, anchored: int | None) -> FloatArray:

@@ -6,7 +6,6 @@ One rule for all: limits, cells without value, asynchronous frames. Loops run ov
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -102,23 +101,42 @@ def walk(
     gap = np.diff(time, prepend=before) > rule.max_gap
     starts = np.flatnonzero(gap | np.append(True, code[1:] != code[:-1]))
     found: list[Transition] = []
-    for low, high in pairwise([*starts.tolist(), time.size]):
-        if channel is not None and gap[low]:
-            channel = _after_gap(channel)
+    done = 0
+    for low, high in _telling(time, code, starts, rule):
+        if channel is not None and (gap[low] or low > done):
+            channel = _interrupted(channel, values[done:low][code[done:low] == BEYOND], rule.side)
         if code[low] == BEYOND:
             channel = _beyond(time, values, low, high, channel, rule, found)
         elif channel is not None and channel.raised is None:
             channel = None
         elif channel is not None:
             channel = _back(time, code, low, high, channel, rule, found)
-        if channel is not None:
-            channel.last = int(time[high - 1])
+        done = high
+    if channel is not None:
+        channel.last = int(time[-1])
     return channel, found
 
 
-def _after_gap(channel: Channel) -> Channel | None:
+def _telling(time: TimeArray, code: CodeArray, starts: NDArray[np.intp], rule: Rule) -> list[tuple[int, int]]:
+    """Return the stretches that can raise or clear: as long as the delay, and the first and the last one.
+
+    Noise about a limit makes a stretch of every few samples; all but these only begin a time of waiting anew.
+    """
+    ends = np.append(starts[1:], time.size)
+    lasted, kind = time[ends - 1] - time[starts], code[starts]
+    delay = np.where(kind == BEYOND, rule.on_delay, rule.off_delay)
+    telling = (kind != BETWEEN) & (lasted >= delay)
+    telling[[0, -1]] = True
+    return list(zip(starts[telling].tolist(), ends[telling].tolist(), strict=True))
+
+
+def _interrupted(channel: Channel, beyond: FloatArray, side: int) -> Channel | None:
+    """Begin the times of waiting anew behind a gap, or behind stretches too short to tell, with these values beyond."""
     channel.calm = None
-    return None if channel.raised is None else channel
+    if channel.raised is None:
+        return None
+    channel.peak = _farther(channel.peak, beyond, side) if beyond.size else channel.peak
+    return channel
 
 
 def _beyond(

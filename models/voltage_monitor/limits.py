@@ -21,10 +21,11 @@ DATA_SHEET = {
     "LCO": (2.7, 4.2),
     "LMO": (2.5, 4.2),
     "LFP": (2.0, 3.65),
+    "LFP-Prada2013": (2.0, 3.65),
     "LTO": (1.5, 2.8),
 }
 #: How far above the cut-off the warning stands: what is left is a few percent of the charge. [V]
-RESERVE = {"NMC": 0.5, "NCA": 0.5, "LCO": 0.3, "LMO": 0.5, "LFP": 0.5, "LTO": 0.3}
+RESERVE = {"NMC": 0.5, "NCA": 0.5, "LCO": 0.3, "LMO": 0.5, "LFP": 0.5, "LFP-Prada2013": 0.5, "LTO": 0.3}
 #: How far above a full charge warning and critical stand: twice and five times the usual error of a cell monitor. [V]
 ABOVE_FULL = (0.02, 0.05)
 

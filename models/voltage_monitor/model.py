@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.voltage_monitor import debounce, extremes, figures, limits, stuck, texts
+from models.voltage_monitor import debounce, extremes, figures, gaps, limits, stuck, texts
 from models.voltage_monitor.debounce import Channel, Rule, TimeArray
 from models.voltage_monitor.events import NO_ALARM, NO_CELL, Event, series_of, standing_alarms, status_of
 from models.voltage_monitor.frame import Frame, frame_of, milliseconds
@@ -40,7 +40,10 @@ class VoltageMonitor(Model):
             return {}
         low, high, partial = extremes.extremes(frame.cells)
         standing = self._standing(frame)
-        events = self._no_data(frame) + self._stuck(frame) + self._asynchronous(data, frame, low, high)
+        without = gaps.no_data(frame, self.state["last"])
+        for text in gaps.too_coarse(frame, len(without), self.config["stuck_minutes"]):
+            self.note(text)
+        events = without + self._stuck(frame) + self._asynchronous(data, frame, low, high)
         if partial or any(key.startswith("missing|") for key in self.state["channels"]):
             events += self._missing(frame)
         events += self._limits(frame, chosen, (low, high), conditions)
@@ -50,7 +53,9 @@ class VoltageMonitor(Model):
         status = status_of(frame.time.size, events, standing)
         outputs = self._recorded(frame, low, high, status)
         outputs |= self._figures(frame, alarms)
-        outputs["no_data_hours"] = self._hours_without_data(frame, events)
+        hours = gaps.hours_without_data(frame, without, self.state["no_data"])
+        self.state["no_data"] = float(hours[-1])
+        outputs["no_data_hours"] = pd.Series(hours, frame.index)
         outputs |= series_of(events, frame.index)
         if chosen:
             outputs["status"] = pd.Series(status, frame.index)
@@ -207,13 +212,6 @@ class VoltageMonitor(Model):
             for change in self._walked(key, time, code, off[known], Rule(1, delay, delay, frame.gap))
         ]
 
-    def _no_data(self, frame: Frame) -> list[Event]:
-        """Gaps, told at the first sample behind them."""
-        before = self.state["last"]
-        edges = np.append(frame.time[0] if before is None else before, frame.time)
-        wide = np.flatnonzero(np.diff(edges) > frame.gap)
-        return [Event(int(i), "no data", False, NO_CELL, int(edges[i])) for i in wide]
-
     def _grouped(self, frame: Frame, events: list[Event]) -> list[Event]:
         """Return the alarms that the events come to."""
         alarms: list[Event] = []
@@ -285,16 +283,6 @@ class VoltageMonitor(Model):
         else:
             self.refuse("chattering_alarms", texts.NOT_RESOLVABLE)
         return found
-
-    def _hours_without_data(self, frame: Frame, events: list[Event]) -> pd.Series[float]:
-        """Return the time in gaps up to each sample. [h]"""
-        steps = np.zeros(frame.time.size)
-        for event in events:
-            if event.kind == "no data":
-                steps[event.index] = (frame.time[event.index] - event.since) / 3_600_000.0
-        hours = np.cumsum(np.append(self.state["no_data"], steps))[1:]
-        self.state["no_data"] = float(hours[-1])
-        return pd.Series(hours, frame.index)
 
 
 def _first_state() -> dict[str, Any]:

@@ -24,6 +24,14 @@ NOT_RESOLVABLE = (
     "not resolvable: samples are more than 10 s apart, and an alarm that comes 3 times a minute cannot be told. "
     "Log the cells every 10 s or faster."
 )
+MOSTLY_GAPS = (
+    "Most samples lie more than {:g} s apart, which is no operation: no delay is waited for across that, so no limit with an on-delay "
+    "raises an alarm, however far a cell is beyond it. Log faster, or set the sensor's max_gap to how it logs."
+)
+NO_STUCK = (
+    "Samples come every {:.3g} min, so a block of {:g} min has too few of them to tell a stuck cell. "
+    "Set stuck_minutes to {:.3g} or more."
+)
 
 
 def lasting(milliseconds: float) -> str:

@@ -17,6 +17,8 @@ MOST_LINES = 6
 FAR = 5.0
 #: ... and at most so many are.
 MOST_FAR = 3
+#: How the text of a code ends that speaks of the time before its sample.
+UP_TO = "up to this sample"
 #: Median absolute deviation of normal noise -> standard deviation.
 _TO_SIGMA = 1.4826
 
@@ -62,10 +64,15 @@ class Channel:
         return len(self.numbers) > MOST_LINES
 
     @property
+    def backward(self) -> list[float]:
+        """Codes whose text says that they speak of the time up to their sample, not of the time behind it."""
+        return [float(code) for code, text in self.codes.items() if text.endswith(UP_TO)]
+
+    @property
     def empty(self) -> bool:
         return self.rows == 0
 
-    def add(self, time: Times, values: Values, gaps: Sequence[tuple[int, int]], held: int = 0) -> None:
+    def add(self, time: Times, values: Values, gaps: Sequence[tuple[int, int]], held: Sequence[int] = ()) -> None:
         """Add the samples of one window.
 
         Parameters
@@ -76,8 +83,8 @@ class Channel:
             One row an element; NaN where it has no sample.
         gaps : sequence of (int, int)
             The line is broken before the sample at the end of each that is wide enough to be seen. [ms UTC]
-        held : int
-            How many of the samples were put in to carry a value to the edges of gaps; they are not counted.
+        held : sequence of int
+            How many samples of each element were put in to carry a value to the edges of gaps; they are not counted.
         """
         wide = [gap for gap in gaps if gap[1] - gap[0] >= self.allowance.span * NARROWEST]
         self.gaps += wide
@@ -86,8 +93,8 @@ class Channel:
             self.last_row = (int(time[-1]), values[:, -1].copy())
         for part, broken in pieces(time, np.array([end for _, end in wide], np.int64)):
             self._add_piece(time[part], values[:, part], broken)
-        for trail in self.trails:
-            trail.count -= held
+        for trail, more in zip(self.trails, held, strict=False):
+            trail.count -= more
 
     def _add_piece(self, time: Times, values: Values, broken: bool) -> None:
         points = self.allowance.of(int(time[-1] - time[0]), time.size)

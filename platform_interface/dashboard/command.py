@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from platform_interface.dashboard.content import page_content
 from platform_interface.dashboard.index import index_content
-from platform_interface.dashboard.page import file_name, render, write, write_shared
-from platform_interface.dashboard.state import LastWords, last_words
+from platform_interface.dashboard.page import file_name, render, sweep, write, write_shared
+from platform_interface.dashboard.state import LastWords, saved_reports, words_of
 from platform_interface.dashboard.subject import Subject, Wanted, subject
 from platform_interface.errors import TwinError, UsageError
 from platform_interface.launch import Launch
@@ -90,12 +90,14 @@ def write_pages(launch: Launch, settings: Settings, request: Request, progress: 
         reason = job.models.broken.get(request.model)
         raise UsageError(reason or f"'{request.model}' is not an enabled model{did_you_mean(request.model, known)}")
     assets = platform.assets([], "") if request.every else platform.assets(list(request.assets), "") if request.assets else []
+    reports = saved_reports(settings.folder(settings.platform.reports))
+    sweep(request.output)
     written = []
     for asset in assets:
-        written += _asset_pages(job, asset, request, progress)
+        written += _asset_pages(_subjects(job, asset, reports), asset, request, progress)
     if not request.single:
         write_shared(request.output)
-        written.append(_write_index(job, request, launch))
+        written.append(_write_index(job, request, launch, reports))
     return written
 
 
@@ -108,15 +110,16 @@ def write_after_run(launch: Launch, settings: Settings, report: RunReport) -> No
         LOGGER.warning("the pages could not be written: %s", error)
 
 
-def _subjects(job: Job, asset: Asset) -> list[Subject]:
-    words = last_words(job.settings.folder(job.settings.platform.reports), asset.id)
+def _subjects(job: Job, asset: Asset, reports: Sequence[Mapping[str, Any]]) -> list[Subject]:
+    words = words_of(reports, asset.id)
     return [
         subject(job.platform, job.settings, asset, plan, words.get(plan.name, LastWords())) for plan in plans_of(job, asset)
     ]
 
 
-def _asset_pages(job: Job, asset: Asset, request: Request, progress: Callable[[str, float], None]) -> list[Path]:
-    every = _subjects(job, asset)
+def _asset_pages(
+    every: Sequence[Subject], asset: Asset, request: Request, progress: Callable[[str, float], None]
+) -> list[Path]:
     subjects = [about for about in every if request.model in ("", about.plan.name)]
     written = []
     for number, about in enumerate(subjects, 1):
@@ -137,12 +140,13 @@ def _links(asset: Asset, every: Iterable[Subject], here: Subject) -> list[dict[s
     return [{"name": "Fleet", "file": INDEX, "here": False}, *models]
 
 
-def _write_index(job: Job, request: Request, launch: Launch) -> Path:
+def _write_index(job: Job, request: Request, launch: Launch, reports: Sequence[Mapping[str, Any]]) -> Path:
     named = not request.every and (launch.asset_ids or launch.assetTag)
     assets = job.platform.assets(launch.asset_ids, launch.assetTag) if named else job.platform.assets([], "")
-    subjects = [about for asset in assets for about in _subjects(job, asset)]
+    subjects = [about for asset in assets for about in _subjects(job, asset, reports)]
     path = request.output / INDEX
-    content = index_content(subjects, job.models.broken, _there(request.output, subjects), job.platform.describe())
+    there = _there(request.output, subjects)
+    content = index_content(subjects, job.models.broken, there, job.platform.describe(), len(assets))
     write(path, render("index.html", content, False))
     return path
 

@@ -27,7 +27,7 @@ MOST_FIGURES = 3
 
 
 def index_content(
-    subjects: Sequence[Subject], broken: Mapping[str, str], files: Mapping[tuple[str, str], str], where: str
+    subjects: Sequence[Subject], broken: Mapping[str, str], files: Mapping[tuple[str, str], str], where: str, assets: int
 ) -> dict[str, Any]:
     """Return what the index shows.
 
@@ -41,6 +41,8 @@ def index_content(
         Page of an asset and model, where there is one.
     where : str
         Platform, for people.
+    assets : int
+        How many there are; without a usable model they have no row.
     """
     by_asset: dict[str, list[Subject]] = {}
     for about in subjects:
@@ -51,7 +53,7 @@ def index_content(
     counts = {mark: sum(row["state"].mark == mark for row in rows) for mark in _ORDER}
     return {
         "rows": rows, "where": where, "written": f"{shown(now(), subjects[0].zone[0])}" if subjects else "", "twin": __version__,
-        "broken": list(broken.items()), "figure": None,
+        "broken": list(broken.items()), "figure": None, "assets": assets,
         "counts": [
             {"mark": mark, "sign": State(mark, "").sign, "text": f"{counts[mark]} {word}"}
             for mark, word in words.items() if counts[mark]

@@ -8,24 +8,33 @@ import importlib.util
 import json
 import os
 import re
+import time
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platform_interface.errors import PlatformError
 from platform_interface.log import redact
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 TEMPLATES = Path(__file__).parent.parent / "templates"
 #: Files beside the pages of a folder.
 SHARED = ("plotly.min.js", "page.js", "page.css")
+#: How the file ends that a page is while it is written, and after how long one is left over from a killed process. [s]
+SCRATCH, LEFT_OVER = ".page-part", 3600.0
+#: Points of a line as base64: no text of anybody.
+_NUMBERS = ("x", "y")
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}")
 
 
 def without_secrets(content: Any) -> Any:
-    """Return the same with every known secret masked, in every text of it."""
+    """Return the same with every known secret masked, in every text of it. Keys are our own words."""
     if isinstance(content, str):
         return redact(content)
     if isinstance(content, dict):
-        return {without_secrets(key): without_secrets(value) for key, value in content.items()}
+        return {key: value if key in _NUMBERS else without_secrets(value) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
         return [without_secrets(value) for value in content]
     if dataclasses.is_dataclass(content) and not isinstance(content, type):
@@ -76,20 +85,26 @@ def render(template: str, content: dict[str, Any], single: bool) -> str:
     single : bool
         Everything in the page itself.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     content = without_secrets(content)
     figure = content.get("figure")
     data = json_for_html(figure) if figure else ""
     scripts = {name: Markup(script_of(name)) for name in _needed(template, bool(figure)) if single}  # noqa: S704 - our own files
     policy = _policy([str(text) for name, text in scripts.items() if name.endswith(".js")])
-    return environment.get_template(template).render(
+    return _environment().get_template(template).render(
         **{**content, "figure": Markup(data)}, single=single, scripts=scripts, policy=policy  # noqa: S704 - escaped above
     )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    """Return the templates, read once a process."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
 
 
 def _needed(template: str, drawn: bool) -> tuple[str, ...]:
@@ -128,9 +143,34 @@ def file_name(asset: str, model: str) -> str:
 def write(path: Path, text: str) -> None:
     """Write a page whole, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(scratch, path)
+    scratch = path.with_name(f".{os.getpid()}.{hashlib.blake2b(path.name.encode(), digest_size=6).hexdigest()}{SCRATCH}")
+    try:
+        with scratch.open("w", encoding="utf-8", newline="\n", errors="replace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except OSError:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def sweep(folder: Path) -> None:
+    """Take away what killed processes left half written."""
+    for scratch in folder.glob(f".*{SCRATCH}"):
+        try:
+            if time.time() - scratch.stat().st_mtime > LEFT_OVER:
+                scratch.unlink()
+        except OSError:  # another process was quicker
+            continue
+
+
+def remove_pages(folder: Path, asset: str) -> int:
+    """Delete the pages of an asset that is forgotten; return how many there were."""
+    gone = [path for path in folder.glob("*--*.html") if path.name == file_name(asset, path.stem.rpartition("--")[2])]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
 
 
 def write_shared(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from platform_interface.dashboard.channel import Channel
-from platform_interface.dashboard.state import Stretch, merged
+from platform_interface.dashboard.state import Stretch
 from platform_interface.dashboard.symbols import label, unit_symbol
 from platform_interface.dashboard.thinning import Trail
 from platform_interface.table import Times, Values
@@ -24,6 +24,8 @@ _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
 MOST_EVENTS = 200
 #: Shaded stretches of one panel.
 MOST_SPANS = 200
+#: Different texts of one shaded stretch.
+MOST_TEXTS = 3
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 
 
@@ -46,7 +48,7 @@ class Encoder:
     """
 
     def __init__(self, start: int, end: int, points: int) -> None:
-        self.start = start
+        self.start, self.end = start, end
         self.points = points
         span = max(1, end - start)
         self.tick = next(tick for tick in (1, 10, 100, 1000, 60_000) if span // tick < 2**32)
@@ -103,8 +105,15 @@ def _fits(channel: Channel, group: Sequence[Channel]) -> bool:
         return False
     if channel.unit == "dimensionless" and not _akin(channel.title.split(), group[0].title.split()):
         return False
+    if _events(channel) != _events(group[0]):
+        return False
     sizes = [max(abs(c.trails[0].low[0]), abs(c.trails[0].high[0]), 1e-12) for c in (channel, *group)]
     return max(sizes) <= MOST_APART * min(sizes)
+
+
+def _events(channel: Channel) -> bool:
+    """Whether an output speaks of single events: few values, and nothing is known between them."""
+    return not channel.holds and channel.trails[0].count <= MOST_EVENTS
 
 
 def _akin(one: Sequence[str], other: Sequence[str]) -> bool:
@@ -116,11 +125,15 @@ def _panel(channels: Sequence[Channel], spans: Sequence[Stretch], encoder: Encod
     first = channels[0]
     others = len(channels) - 1
     names = " · ".join(channel.title for channel in channels) if others < 2 else f"{first.title} and {others} more"
+    shaded, left_out = _spans(spans, encoder.start, encoder.end)
+    notes = [channel.note for channel in channels if channel.note]
+    if left_out:
+        notes.append(f"The {MOST_SPANS} longest stretches are shaded, {left_out:,} shorter ones are not.")
     panel: dict[str, Any] = {
         "id": f"{kind}-{number}-{_NO_ID.sub('-', first.key)}", "kind": kind,
         "title": label(names, first.unit), "unit": unit_symbol(first.unit),
         "axis": axis_label([channel.title for channel in channels], first.unit),
-        "notes": [channel.note for channel in channels if channel.note], "spans": _spans(spans), "lines": [],
+        "notes": notes, "spans": shaded, "lines": [],
     }  # fmt: skip
     if first.codes:
         panel["title"] = names
@@ -146,7 +159,7 @@ def _add_lines(panel: dict[str, Any], channels: Sequence[Channel], encoder: Enco
     for channel in channels:
         names = [f"{channel.title} {number}" for number in channel.numbers] or [channel.title]
         for name, trail in zip(names, channel.trails, strict=True):
-            if trail.count:
+            if trail.count > 0:
                 panel["lines"].append({"name": name, "shape": _shape(channel, trail), **encoder.line(trail), **_figures(trail)})
 
 
@@ -174,15 +187,29 @@ def _figures(trail: Trail) -> dict[str, Any]:
     return {"count": trail.count, "low": trail.low, "high": trail.high, "last": trail.last}
 
 
-def _spans(spans: Sequence[Stretch]) -> list[dict[str, Any]]:
-    """Return the longest stretches in order of time; those of one kind that overlap are one, or their colours would add up."""
-    found = [
-        Stretch(start, end, kind, " ".join(dict.fromkeys(s.text for s in spans if s.kind == kind and start <= s.start <= end)))
-        for kind in dict.fromkeys(span.kind for span in spans)
-        for start, end in merged([(span.start, span.end) for span in spans if span.kind == kind])
-    ]
+def _spans(spans: Sequence[Stretch], start: int, end: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the longest stretches of a page in order of time, and how many are left out.
+
+    Those of one kind that overlap are one, or their colours would add up.
+    """
+    inside = [span for span in spans if span.end >= start and span.start <= end]
+    found = [joint for kind in dict.fromkeys(span.kind for span in inside) for joint in _joined(inside, kind)]
     longest = sorted(found, key=lambda span: span.start - span.end)[:MOST_SPANS]
-    return [
+    shown = [
         {"from": span.start, "to": span.end, "kind": span.kind, "text": span.text}
         for span in sorted(longest, key=lambda span: (span.start, span.end))
     ]
+    return shown, len(found) - len(longest)
+
+
+def _joined(spans: Sequence[Stretch], kind: str) -> list[Stretch]:
+    found: list[tuple[int, int, dict[str, None]]] = []
+    for span in sorted((span for span in spans if span.kind == kind), key=lambda span: (span.start, span.end)):
+        if found and span.start <= found[-1][1]:
+            first, last, texts = found[-1]
+            found[-1] = (first, max(last, span.end), texts)
+        else:
+            found.append((span.start, span.end, {}))
+        if len(found[-1][2]) < MOST_TEXTS:
+            found[-1][2][span.text] = None
+    return [Stretch(start, end, kind, " ".join(texts)) for start, end, texts in found]

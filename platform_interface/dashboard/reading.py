@@ -119,15 +119,24 @@ def read_outputs(
         tables = view.platform.read(view.asset, names, low, high)
         for name, labels in series.items():
             time, values = _present(tables_of(labels, tables))
-            channels[name].add(*with_holds(time, values, gaps, before.get(name), channels[name].holds))
+            channel = channels[name]
+            drawn, row, breaks = with_holds(time, values, gaps, before.get(name), channel.holds)
+            if channel.backward and channel.holds:
+                drawn, row, breaks = over_gaps(drawn, row, breaks, channel.backward)
+            channel.add(drawn, row, breaks, (_known(row) - _known(values)).tolist())
             if time.size:
                 before[name] = (int(time[-1]), values[:, -1].copy())
     for name, (last, row) in before.items():
         if channels[name].holds and reached is not None and last < min(reached, view.end) - 1:
             edge = np.array([min(reached, view.end) - 1])
-            time, values, breaks, put_in = with_holds(edge, row[:, None], gaps, (last, row), True)
-            channels[name].add(time, values, breaks, put_in + 1)
+            time, values, breaks = with_holds(edge, row[:, None], gaps, (last, row), True)
+            channels[name].add(time, values, breaks, _known(values).tolist())
     return channels
+
+
+def _known(values: Values) -> Any:
+    """Count the samples of each element."""
+    return np.count_nonzero(values == values, axis=1)
 
 
 def _output(plan: Plan, name: str, labels: tuple[str, ...], view: View, points: int, samples: int) -> Channel:
@@ -143,7 +152,7 @@ def _present(table: Table) -> tuple[Times, Values]:
     """Return the rows that any of the series has, in order of time."""
     known = table.values == table.values  # not NaN
     some = known[0] if known.shape[0] == 1 else known.any(axis=0)
-    time, values = table.time[some], table.values[:, some]
+    time, values = (table.time, table.values) if some.all() else (table.time[some], table.values[:, some])
     if time.size > 1 and (time[1:] < time[:-1]).any():
         order = np.argsort(time, kind="stable")
         time, values = time[order], values[:, order]
@@ -152,8 +161,8 @@ def _present(table: Table) -> tuple[Times, Values]:
 
 def with_holds(
     time: Times, values: Values, gaps: Sequence[tuple[int, int]], before: tuple[int, Values] | None, holds: bool
-) -> tuple[Times, Values, list[tuple[int, int]], int]:
-    """Let a line end at the start of each gap and go on at its end; return the gaps that break it, and how many points were put in.
+) -> tuple[Times, Values, list[tuple[int, int]]]:
+    """Let a line end at the start of each gap and go on at its end; return the gaps that break it.
 
     Parameters
     ----------
@@ -169,16 +178,16 @@ def with_holds(
 
     Examples
     --------
-    >>> time, values, gaps, more = with_holds(np.array([0, 100]), np.array([[5.0, 6.0]]), [(40, 60)], None, True)
-    >>> time.tolist(), values.tolist(), gaps, more
-    ([0, 40, 60, 100], [[5.0, 5.0, 5.0, 6.0]], [(40, 60)], 2)
+    >>> time, values, gaps = with_holds(np.array([0, 100]), np.array([[5.0, 6.0]]), [(40, 60)], None, True)
+    >>> time.tolist(), values.tolist(), gaps
+    ([0, 40, 60, 100], [[5.0, 5.0, 5.0, 6.0]], [(40, 60)])
     """
     if not time.size or not gaps:
-        return time, values, [], 0
+        return time, values, []
     first = int(time[0]) if before is None else before[0]
     inside = [gap for gap in gaps if first <= gap[0] and gap[1] <= time[-1]]
     if not holds:
-        return time, values, _wide(time, inside, before), 0
+        return time, values, _wide(time, inside, before)
     edges = np.array([edge for gap in inside for edge in gap], np.int64)
     at = np.searchsorted(time, edges, side="right") - 1
     there = (at >= 0) & (time[np.maximum(at, 0)] == edges)
@@ -189,7 +198,37 @@ def with_holds(
     if before is not None:
         held = np.where(at >= 0, held, before[1][:, None])
     order = np.argsort(np.concatenate([time, edges]), kind="stable")
-    return np.concatenate([time, edges])[order], np.concatenate([values, held], axis=1)[:, order], inside, edges.size
+    return np.concatenate([time, edges])[order], np.concatenate([values, held], axis=1)[:, order], inside
+
+
+def over_gaps(
+    time: Times, values: Values, breaks: Sequence[tuple[int, int]], codes: Sequence[float]
+) -> tuple[Times, Values, list[tuple[int, int]]]:
+    """Draw a code that speaks of the time up to its sample over the gap before it; return the gaps that still break the line.
+
+    Parameters
+    ----------
+    time, values : ndarray, shapes (n,), (1, n)
+        [ms UTC]
+    breaks : sequence of (int, int)
+        Gaps, in order. [ms UTC]
+    codes : sequence of float
+        Codes that speak of the time up to their sample.
+
+    Examples
+    --------
+    >>> time, values, breaks = over_gaps(np.array([0, 500, 501]), np.array([[0.0, 4.0, 0.0]]), [(0, 500)], [4.0])
+    >>> time.tolist(), values.tolist(), breaks
+    ([0, 1, 500, 501], [[0.0, 4.0, 4.0, 0.0]], [])
+    """
+    ends = np.searchsorted(time, [end for _, end in breaks])
+    backward = {gap: values[0, at] for gap, at in zip(breaks, ends.tolist(), strict=True)
+                if at < time.size and time[at] == gap[1] and values[0, at] in codes}  # fmt: skip
+    starts = [start for start, _ in backward]
+    places = np.searchsorted(time, starts, side="right")
+    time = np.insert(time, places, np.array(starts, np.int64) + 1)
+    values = np.insert(values, places, list(backward.values()), axis=1)
+    return time, values, [gap for gap in breaks if gap not in backward]
 
 
 def _wide(time: Times, gaps: Sequence[tuple[int, int]], before: tuple[int, Values] | None) -> list[tuple[int, int]]:

@@ -58,8 +58,13 @@ def last_words(folder: Path, asset: str) -> dict[str, LastWords]:
 
     A run that found no new data says nothing; an unreadable report is passed over.
     """
+    return words_of(saved_reports(folder), asset)
+
+
+def words_of(reports: Sequence[Mapping[str, Any]], asset: str) -> dict[str, LastWords]:
+    """Return the last words of every model on one asset, from reports, newest first."""
     found: dict[str, LastWords] = {}
-    for content in saved_reports(folder):
+    for content in reports:
         for entry in content["assets"]:
             if entry.get("asset") == asset:
                 _take_words(content, entry, found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -57,7 +58,17 @@ class Channel:
         if most is None or self.time.size <= most:
             return self
         step = -(-self.time.size // most)
-        return replace(self, time=self.time[::step], values=self.values[:, ::step])
+        return replace(self, time=self.time[::step].copy(), values=np.ascontiguousarray(self.values[:, ::step]))
+
+    @cached_property
+    def level(self) -> Values:
+        """Median over the elements, shape (n,); NaN where none has a value. Several checks ask for it."""
+        some = ~np.isnan(self.values).all(axis=0)
+        if some.all():
+            return over_elements(self.values)
+        found = np.full(self.time.size, np.nan)
+        found[some] = over_elements(self.values[:, some])
+        return found
 
 
 View = Mapping[str, Channel]
@@ -74,11 +85,13 @@ def of_model(plan: Plan, cleaned: Mapping[str, Clean]) -> dict[str, Channel]:
         factor = units.conversion(given.unit, base)
         numbers = source.numbers if source.pattern.endswith("|*") else ()
         channel = Channel(source.pattern, numbers, source.quantity, source.unit, cleaned[name].time, cleaned[name].values)
-        if not factor.is_identity:
-            channel = channel.thinned(ROWS_OF_A_RUN) if numbers else channel
-            channel = replace(channel, values=channel.values * factor.multiply / factor.divide + factor.add)
-        found[source.pattern] = channel
+        found[source.pattern] = channel if factor.is_identity else _converted(channel, factor)
     return found
+
+
+def _converted(channel: Channel, factor: units.Conversion) -> Channel:
+    channel = channel.thinned(ROWS_OF_A_RUN) if channel.numbers else channel
+    return replace(channel, values=channel.values * factor.multiply / factor.divide + factor.add)
 
 
 def of_quantity(view: View, quantity: str) -> list[Channel]:

@@ -50,7 +50,7 @@ class _Bins:
         """Add the samples of a window."""
         if self.count > _MOST_BINS:
             return
-        values = channel.values[0] if channel.values.shape[0] == 1 else np.median(channel.values, axis=0)
+        values = channel.values[0] if channel.values.shape[0] == 1 else channel.level
         known = np.isfinite(values)
         place, first = np.unique(channel.time[known] // BIN, return_index=True)
         if place.size:

@@ -14,6 +14,7 @@ import numpy as np
 
 from platform_interface.checks import Clean
 from platform_interface.contradictions import SignEvidence
+from platform_interface.dashboard.zone import zone_of
 from platform_interface.doctor.channels import ROWS_OF_A_RUN, Channel, View, of_model
 from platform_interface.doctor.clock import ClockEvidence
 from platform_interface.doctor.findings import Finding
@@ -62,11 +63,13 @@ class Evidence:
     def of_model(self, plan: Plan, cleaned: Mapping[str, Clean]) -> None:
         """Take what one model was given in the open window."""
         for pattern, channel in of_model(plan, cleaned).items():
-            self._window.setdefault(pattern, channel)
+            if pattern not in self._window:
+                fresh = self._unseen(channel)
+                self._window[pattern] = fresh.thinned(self.rows) if fresh.numbers else fresh  # the window's memory is not held
 
     def window_done(self) -> None:
         """Weigh what the models of a window were given, each sample once."""
-        fresh = {name: new for name, channel in self._window.items() if (new := self._unseen(channel)).time.size}
+        fresh = {name: channel for name, channel in self._window.items() if channel.time.size}
         self._window.clear()
         self.add(fresh)
 
@@ -84,9 +87,10 @@ class Evidence:
             return
         self.sign.weigh(view.values())
         few = {name: channel.thinned(self.rows) for name, channel in view.items()}
+        arrays = {name: few[name] if channel.numbers else channel for name, channel in view.items()}
         self.frozen.add(few)
-        self.scales.add(view)
-        self.sums.add(view)
+        self.scales.add(arrays)
+        self.sums.add(arrays)
         self.order.add(few)
         self.temperature.add(few)
         self.clock.add(few)
@@ -123,7 +127,8 @@ class Evidence:
 def evidence_of(asset: Asset, facts: AssetFacts, rows: int | None = ROWS_OF_A_RUN) -> Evidence:
     """Begin the evidence of one asset with what its site states."""
     parameters = {**asset.parameters, **facts.parameters}
-    zone = facts.time_zone or asset.parameters.get("time_zone")
+    name = facts.time_zone or asset.parameters.get("time_zone")
+    zone = str(name) if name and zone_of(str(name)) else None  # a page says that the name is wrong
     return Evidence(parameters, zone, facts.positive_current or asset.parameters.get("positive_current"), rows)
 
 

@@ -39,7 +39,7 @@ class _Array:
     start: list[int] = field(default_factory=list)
     end: list[int] = field(default_factory=list)
     medians: list[Values] = field(default_factory=list)
-    open: list[tuple[Times, Values]] = field(default_factory=list)
+    open: list[tuple[Times, Values, Values]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class OrderEvidence:
             if known.open and known.open[0][0][0] // BLOCK != blocks[first]:
                 _close(known)
             part = slice(first, last, max(1, (last - first) // 500))
-            known.open.append((channel.time[part], channel.values[:, part]))
+            known.open.append((channel.time[part], channel.values[:, part], channel.level[part]))
 
     def findings(self, asset: str) -> list[Finding]:
         """Say which elements exchanged places, and when."""
@@ -95,16 +95,17 @@ class OrderEvidence:
 
 def _close(known: _Array) -> None:
     """Make the open block one row: the median distance of each element from the array's median."""
-    time = np.concatenate([part for part, _ in known.open])
-    values = np.concatenate([part for _, part in known.open], axis=1)
+    time = np.concatenate([part for part, _, _ in known.open])
+    values = np.concatenate([part for _, part, _ in known.open], axis=1)
+    level = np.concatenate([part for _, _, part in known.open])
     known.open.clear()
     whole = np.isfinite(values).all(axis=0)
     if np.count_nonzero(whole) < SAMPLES:
         return
-    values = values[:, whole]
+    values, level = values[:, whole], level[whole]
     known.start.append(int(time[0]))
     known.end.append(int(time[-1]))
-    known.medians.append(np.median(values - np.median(values, axis=0), axis=1))
+    known.medians.append(np.median(values - level, axis=1))
 
 
 def exchanges(medians: list[Values], start: list[int], end: list[int], floor: float) -> list[Exchange]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from platform_interface.doctor.channels import Channel, Kept, View, of_quantity, over_elements
+from platform_interface.doctor.channels import Channel, Kept, View, of_quantity
 from platform_interface.doctor.findings import Finding, sensor_fact
 from platform_interface.table import Times, Values
 from platform_interface.units import canonical
@@ -54,13 +54,13 @@ class ScaleEvidence:
 
     def _size(self, channel: Channel) -> None:
         self.channels[channel.pattern] = channel
-        few = channel.thinned(250).values
-        few = few[:, ~np.isnan(few).all(axis=0)]
-        if few.shape[1]:
-            level = over_elements(few) if channel.numbers else few[0]
-            self.levels.setdefault(channel.pattern, Kept()).add(level[None, :])
+        few = channel.thinned(250)
+        some = ~np.isnan(few.level)
+        if some.any():
+            self.levels.setdefault(channel.pattern, Kept()).add(few.level[None, some])
             if channel.numbers:
-                self.elements.setdefault(channel.pattern, Kept(2_000)).add(few[:, :: max(1, few.shape[1] // 20)])
+                values = few.values[:, some]
+                self.elements.setdefault(channel.pattern, Kept(2_000)).add(values[:, :: max(1, values.shape[1] // 20)])
 
     def _charge(self, current: Channel, soc: Channel) -> None:
         charge = _charge_at(soc.time, current)

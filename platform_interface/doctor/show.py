@@ -13,6 +13,7 @@ from platform_interface.log import redact
 from platform_interface.show import console, unit_word
 
 NONE = "nothing contradicts the mapping"
+NOTHING_THERE = "no sample of a known sensor lies on the platform, so nothing can be said"
 APPLIED = "Nothing was changed. A proposal is for you to weigh: paste it, then run doctor again."
 
 
@@ -24,6 +25,9 @@ def show_examination(result: Examination, as_json: bool) -> None:
     out = console()
     some = f"{result.days} of {result.of_days} days" if result.days < result.of_days else f"{result.days} days"
     out.print(Text(f"{result.asset}: {len(result.sensors)} sensors, {some}, {result.values:,} values"))
+    if not result.findings and not result.values:
+        out.print(Text(NOTHING_THERE, style="yellow"))
+        return
     if not result.findings:
         out.print(Text(NONE, style="green"))
         return

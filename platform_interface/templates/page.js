@@ -20,6 +20,7 @@
   // --- index: a filter over the rows
   const search = find("#search");
   if (search) {
+    search.closest(".finder").hidden = false;
     search.addEventListener("input", () => {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
@@ -286,5 +287,10 @@
     point(null);
     root.dataset.ready = "yes";
   })();
+  // --- paper is light, whatever the screen shows
+  let onScreen;
+  const inked = (theme) => { if (theme) root.dataset.theme = theme; else delete root.dataset.theme; plots.forEach(draw); };
+  addEventListener("beforeprint", () => { onScreen = root.dataset.theme; inked("light"); });
+  addEventListener("afterprint", () => inked(onScreen));
   addEventListener("error", () => { root.dataset.failed = "yes"; });
 })();
