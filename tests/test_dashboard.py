@@ -16,7 +16,7 @@ from platform_interface import log
 from platform_interface.checkpoint import History, load_history
 from platform_interface.dashboard.command import Request, write_pages
 from platform_interface.dashboard.page import SHARED, TEMPLATES, file_name, json_for_html
-from platform_interface.dashboard.state import LastWords, last_words, state_of
+from platform_interface.dashboard.state import LastWords, saved_reports, state_of, words_of
 from platform_interface.dashboard.subject import Wanted
 from platform_interface.errors import PlatformError, UsageError
 from platform_interface.launch import Launch
@@ -200,14 +200,14 @@ def test_the_index_has_every_asset_its_state_and_links_to_the_pages_that_are_the
 
 
 def test_a_run_that_found_nothing_new_does_not_hide_what_the_one_before_said(made, tmp_path):
-    before = last_words(made.folder, ASSET)["eq_cycles"]
+    before = words_of(saved_reports(made.folder), ASSET)["eq_cycles"]
     content = json.loads((made.folder / "latest.json").read_text(encoding="utf-8"))
     for model in content["assets"][0]["models"]:
         model.update(status="no new data", refusals={}, reason="")
     (tmp_path / "20990101T000000Z-2.json").write_text(json.dumps(content), encoding="utf-8")
     (tmp_path / "20980101T000000Z-1.json").write_text((made.folder / "latest.json").read_text("utf-8"), encoding="utf-8")
     (tmp_path / "20970101T000000Z-0.json").write_text("{not json", encoding="utf-8")
-    after = last_words(tmp_path, ASSET)["eq_cycles"]
+    after = words_of(saved_reports(tmp_path), ASSET)["eq_cycles"]
     assert before.model["refusals"] == after.model["refusals"] != {}
 
 

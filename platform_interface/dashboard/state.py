@@ -53,16 +53,8 @@ class LastWords:
     model: Mapping[str, Any] = field(default_factory=dict)
 
 
-def last_words(folder: Path, asset: str) -> dict[str, LastWords]:
-    """Return the last words of every model on one asset, from the reports in a folder.
-
-    A run that found no new data says nothing; an unreadable report is passed over.
-    """
-    return words_of(saved_reports(folder), asset)
-
-
 def words_of(reports: Sequence[Mapping[str, Any]], asset: str) -> dict[str, LastWords]:
-    """Return the last words of every model on one asset, from reports, newest first."""
+    """Return the last words of every model on one asset, from reports, newest first; no new data says nothing."""
     found: dict[str, LastWords] = {}
     for content in reports:
         for entry in content["assets"]:
