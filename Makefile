@@ -25,6 +25,7 @@ check: $(VENV)/.development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --configfile pyproject.toml --quiet --recursive entrypoint.py platform_interface models
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.development

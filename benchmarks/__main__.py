@@ -190,6 +190,14 @@ def stages(target: Path, asset: str, models: str) -> tuple[dict[str, float], flo
     return spent, spent.pop("wall")
 
 
+def remote() -> list[Row]:
+    """Take the lines of the way over HTTP; in a process of their own, so that this one stays small."""
+    say("the way over HTTP")
+    call = [sys.executable, "-m", "benchmarks.remote", "--json"]
+    output = subprocess.run(call, cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True).stdout
+    return [Row(*line) for line in json.loads(output)]
+
+
 def share_table(shares: dict[str, float], wall: float) -> list[str]:
     """Return the busy seconds by stage as lines of Markdown."""
     total = sum(shares.values())
@@ -262,6 +270,7 @@ def main() -> None:
         say("page of 5 M points")
         (folder / "pages").mkdir()
         rows += [Row(*line) for line in pages.lines(folder / "pages")]
+    rows += remote()
     text = written(rows, cells_shares, model_shares)
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(text, encoding="utf-8")

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from documentation.fields import field_table, json_text, table
-from platform_interface import cli, errors, settings
+from platform_interface import cli, cli_base, errors, settings
 from platform_interface.ingest_mapping import BDF, BDF_TIME, AssetStatement, ColumnTarget, FileMapping, TimeColumn
 from platform_interface.launch import VENDOR_NAMES, Launch, program_folder
 from platform_interface.manifest import Input, Manifest, Output, discover, read_manifest
@@ -205,14 +205,14 @@ def _allowed(option: Any) -> str:
 
 
 EXIT_CODES = [
-    (str(cli.DONE), 'Done. Refusals and "no new data" are included: they are in the report.', "Nothing."),
+    (str(cli_base.DONE), 'Done. Refusals and "no new data" are included: they are in the report.', "Nothing."),
     (
-        str(cli.HANDLED),
+        str(cli_base.HANDLED),
         "Something failed and was handled: a model, an asset, or the run was stopped.",
         "Read the report; run again.",
     ),
     (
-        str(cli.WRONG),
+        str(cli_base.WRONG),
         "Wrong usage, settings, manifest or mapping, or no platform. Nothing was computed.",
         "Tell a person.",
     ),

@@ -52,7 +52,7 @@ def run_picture(report: RunReport) -> str:
         record=True, width=_WIDTH, markup=False, highlight=False, emoji=False, file=io.StringIO(), force_terminal=True
     )
     console.print("$ make run", style="bold")
-    console.print(show._run_table(report))
+    console.print(show._run_table(report.assets))
     numbered = [(number, sentence) for number, (_, sentence) in enumerate(show._sentences(report), 1)]
     chosen = ([pair for pair in numbered if _ACCUSES in pair[1]] or numbered)[:_SENTENCES]
     for number, sentence in chosen:

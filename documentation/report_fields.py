@@ -18,6 +18,9 @@ RUN = {
     "assets": "One entry an asset, see below.",
     "seconds": "Wall time of the run. [s]",
     "versions": "Of this program, Python, the machine type and the numeric libraries. Equal versions and machine type give equal bits.",
+    "workers": "How many processes computed; 1: the one that was started.",
+    "incidents": "Workers that died or were ended, and what became of the assets: [fleets](../explanation/fleets.md).",
+    "taken_over": "How many assets were taken over from a run that was stopped (`run --resume`).",
 }
 ASSET = {
     "asset": "Id on the platform.",
@@ -40,6 +43,7 @@ MODEL = {
     "reason": "Why it was refused or failed, and what would help.",
     "start": "First instant computed in this run; empty when there was nothing to do. [ISO 8601, UTC]",
     "end": "End of what was computed in this run: the new watermark. [ISO 8601, UTC]",
+    "computed_until": "Up to which instant the model has computed the asset, now or before; empty where nothing is. [ISO 8601, UTC]",
     "windows": "Every window of this run: [start, end).",
     "rows_in": "Samples read, summed over the inputs: 100 rows of three sensors are 300.",
     "rows_used": "Samples the model was given, summed over the inputs.",

@@ -6,94 +6,25 @@ Nothing is written: the model runs by the same code as ever, on a platform that 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
 from platform_interface import report as status
-from platform_interface.alarm_figures import RESOLVABLE, Line, chattering, flood_minutes, lines, longest
+from platform_interface.alarm_figures import Line, chattering, flood_minutes, lines, longest
 from platform_interface.errors import UsageError
 from platform_interface.launch import Launch
 from platform_interface.manifest import Manifest, Option, discover
 from platform_interface.mapping import output_names, wanted_by
 from platform_interface.plans import plugin_folders, prepare_models
 from platform_interface.platforms import connect
-from platform_interface.platforms.base import Asset, Bucket, Platform, Sensor
+from platform_interface.platforms.memory import Memory
 from platform_interface.run import Job, Progress, run_asset
 from platform_interface.settings import Execution, ModelSettings, Settings
 from platform_interface.spelling import did_you_mean
-from platform_interface.table import Table
 from platform_interface.when import instant, now, text
 
 DAY = 86_400_000
-
-
-class Memory:
-    """A platform that reads from another, and keeps in memory what is written to it."""
-
-    def __init__(self, source: Platform) -> None:
-        self.source = source
-        self.raised: dict[str, dict[str, Any]] = {}
-        self.intervals = 0
-        self.short_intervals = 0
-        self.first: int | None = None
-
-    def describe(self) -> str:
-        return self.source.describe()
-
-    def assets(self, ids: Sequence[str], tag: str) -> list[Asset]:
-        return self.source.assets(ids, tag)
-
-    def sensors(self, asset: str) -> dict[str, Sensor]:
-        return self.source.sensors(asset)
-
-    def buckets(self, asset: str, names: Sequence[str], known: Mapping[int, str]) -> list[Bucket]:
-        return self.source.buckets(asset, names, known)
-
-    def read(self, asset: str, names: Sequence[str], start: int, end: int) -> list[Table]:
-        tables = self.source.read(asset, names, start, end)
-        for table in tables:
-            if table.time.size:
-                self.first = min(x for x in (int(table.time.min()), self.first) if x is not None)
-            steps = np.diff(np.unique(table.time))
-            self.intervals += steps.size
-            self.short_intervals += int((steps <= RESOLVABLE).sum())
-        return tables
-
-    def last_value(self, asset: str, name: str, before: int) -> float | None:
-        return None
-
-    def append(self, asset: str, base: str, table: Table, units: Mapping[str, str]) -> None:
-        raise UsageError("a backtest brings nothing in")
-
-    def replace(self, asset: str, base: str, start: int, end: int | None, table: Table, units: Mapping[str, str]) -> None:
-        """Forget the outputs: only the alarms count."""
-
-    def save_asset(self, asset: Asset) -> None:
-        raise UsageError("a backtest changes no asset")
-
-    def alarms(self, asset: str) -> list[dict[str, Any]]:
-        return list(self.raised.values())
-
-    def save_alarms(self, asset: str, alarms: Sequence[Mapping[str, Any]]) -> None:
-        self.raised.update({alarm["key"]: dict(alarm) for alarm in alarms})
-
-    def load_state(self, asset: str, prefix: str) -> dict[str, str]:
-        return {}
-
-    def save_state(self, asset: str, changes: Mapping[str, str | None], owner: str) -> None:
-        """Forget the checkpoints."""
-
-    def take_lease(self, asset: str, owner: str, seconds: float) -> str | None:
-        return None
-
-    def drop_lease(self, asset: str, owner: str) -> None:
-        """Nothing was taken."""
-
-    def forget(self, asset: str) -> None:
-        raise UsageError("a backtest deletes nothing")
 
 
 @dataclass

@@ -173,7 +173,9 @@ def _judge(time: Times, fit: Any, suspects: Any, source: Source, state: dict[str
         if wrong.size:
             state["latched"] = int(time[wrong[0]])
     if time.size:
-        state["ok"], state["suspect"] = int(ok[-1]), int(suspect[-1])
+        state["ok"] = int(ok[-1])
+        if suspect[-1]:  # absent and none are one: contradictory rows that a platform cannot hold leave no trace
+            state["suspect"] = int(suspect[-1])
 
 
 def _after_latch(time: Times, values: Values, state: dict[str, Any], source: Source, tally: Tally) -> tuple[Times, Values]:

@@ -4,61 +4,52 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from platform_interface import __version__
-from platform_interface.command_line import shown, without_launch
+from platform_interface import (
+    __version__,
+    cli_reading,  # noqa: F401 - its commands join the parser
+)
+from platform_interface.cli_base import DONE, HANDLED, WRONG, DryRun, LogFormat, Quiet, Taken, app, launched
+from platform_interface.command_line import told_of, without_launch
 from platform_interface.errors import DamagedError, LeaseError, PlatformError, TwinError, UsageError
 from platform_interface.launch import program_folder
-from platform_interface.log import LOGGER, redact, set_up, show_no_secret_in_tracebacks
+from platform_interface.log import LOGGER, guarded_streams, set_up, show_no_secret_in_tracebacks, shown
 
-if TYPE_CHECKING:
-    from platform_interface.launch import Launch
-    from platform_interface.settings import Settings
-
-DONE, HANDLED, WRONG = 0, 1, 2
-COMMANDS = ("run", "check", "doctor", "list", "validate", "new-model", "ingest", "forget", "backtest", "dashboard")
-#: Commands whose argument may be the file of a launch; inline JSON is taken from any.
-TAKES_A_FILE = ("run", "check", "doctor", "list", "backtest", "dashboard")
-
-app = typer.Typer(
-    add_completion=False, no_args_is_help=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Battery twins on an IoT asset platform. Without a command: run.\n\n"
-         "python entrypoint.py dev-parameters.json, or with the launch as inline JSON.",
+COMMANDS = (
+    "run", "check", "doctor", "list", "validate", "new-model", "ingest", "forget", "backtest", "dashboard", "serve"
 )  # fmt: skip
-
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing but failures.")]
-LogFormat = Annotated[str, typer.Option("--log-format", help="text or json.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute and report, write nothing to the platform.")]
-
-
-class _Taken:
-    """The launch argument, taken out of the command line before the parser sees it."""
-
-    argument: str | None = None
+#: Commands whose argument may be the file of a launch; inline JSON is taken from any.
+TAKES_A_FILE = ("run", "check", "doctor", "list", "backtest", "dashboard", "serve")
+#: What the parser makes of Ctrl-C in a command.
+_INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
     """Run one command line and return the exit code."""
+    with guarded_streams():
+        return _guarded(arguments)
+
+
+def _guarded(arguments: list[str]) -> int:
     set_up()
     show_no_secret_in_tracebacks()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
     try:
         parser: Any = typer.main.get_command(app)  # calling `app` would put typer's own hook before ours
-        _Taken.argument, rest = without_launch(arguments, COMMANDS, TAKES_A_FILE)
+        Taken.argument, rest = without_launch(arguments, COMMANDS, TAKES_A_FILE)
         result = parser(rest, standalone_mode=False)
+        if result == _INTERRUPTED:
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else DONE
     except typer.Exit as stop:
         return int(stop.exit_code)
     except typer.Abort:
         return _failed("stopped", HANDLED)
     except TyperException as error:
-        return _failed(f"{shown(error, arguments)}\nSee: python entrypoint.py --help", WRONG)
+        return _failed(f"{told_of(error, arguments)}\nSee: python entrypoint.py --help", WRONG)
     except (UsageError, PlatformError) as error:
         return _failed(str(error), WRONG)
     except TwinError as error:
@@ -72,23 +63,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _failed(message: str, code: int) -> int:
-    print(redact(f"ERROR: {message}"), file=sys.stderr)
+    print(shown(f"ERROR: {message}"), file=sys.stderr)
     return code
-
-
-def _launched(quiet: bool = False, log_format: str = "text", dry_run: bool = False) -> tuple[Launch, Settings]:
-    from platform_interface.launch import read_launch
-    from platform_interface.settings import load_settings
-
-    if log_format not in ("text", "json"):
-        raise UsageError(f"--log-format: '{log_format}' is neither 'text' nor 'json'")
-    launch = read_launch(_Taken.argument)
-    settings = load_settings(program_folder() / "settings.json", launch)
-    if dry_run:
-        execution = settings.execution.model_copy(update={"upload_output": False})
-        settings = settings.model_copy(update={"execution": execution})
-    set_up("json" if log_format == "json" else "text", quiet, settings.execution.debug_mode)
-    return launch, settings
 
 
 @app.callback(invoke_without_command=True)
@@ -99,20 +75,28 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Show the vers
 
 
 @app.command()
-def run(quiet: Quiet = False, log_format: LogFormat = "text", dry_run: DryRun = False) -> int:
+def run(
+    quiet: Quiet = False,
+    log_format: LogFormat = "text",
+    dry_run: DryRun = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run of many assets that was stopped.")] = False,
+) -> int:
     """Compute what is new on every asset that the launch names (the default)."""
-    if _Taken.argument is None:
+    if Taken.argument is None:
         raise UsageError(
             "nothing to run: give a launch, for example\n  python entrypoint.py dev-parameters.example.json\n"
             "or see python entrypoint.py --help"
         )
-    launch, settings = _launched(quiet, log_format, dry_run)
+    launch, settings = launched(quiet, log_format, dry_run)
     from platform_interface.fleet import run_fleet
-    from platform_interface.show import Progress, show_run
+    from platform_interface.metrics import measured
+    from platform_interface.progress import Progress
+    from platform_interface.show import show_run
 
-    with Progress("computing", quiet or log_format == "json") as progress:
-        report = run_fleet(launch, settings, progress.asset)
-    path = report.save(settings.folder(settings.platform.reports))
+    with measured(settings) as outcome, Progress("computing", quiet or log_format == "json") as progress:
+        report = run_fleet(launch, settings, progress.asset, resume=resume, finished=progress.fleet)
+        path = report.save(settings.folder(settings.platform.reports))
+        outcome.report = report
     if settings.execution.write_pages:
         from platform_interface.dashboard.command import write_after_run
 
@@ -127,42 +111,16 @@ def check() -> int:
     from platform_interface.precheck import precheck
 
     good = True
-    for line in precheck(_Taken.argument):
+    for line in precheck(Taken.argument):
         good = good and line.good
-        print(redact(f"{line.mark}  {line.text}"))
+        print(shown(f"{line.mark}  {line.text}"))
     return DONE if good else WRONG
-
-
-@app.command()
-def doctor(
-    asset: Annotated[str, typer.Argument(help="Id of the asset.")],
-    days: Annotated[
-        int, typer.Option("--days", min=1, help="Most days that are looked at, beside nights around clock changes.")
-    ] = 30,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> int:
-    """Hold the data of an asset against its mapping; propose corrections, apply none."""
-    launch, settings = _launched(quiet=as_json)
-    from platform_interface.doctor.examine import examine
-    from platform_interface.doctor.show import show_examination
-    from platform_interface.plans import readable_manifests
-    from platform_interface.platforms import connect
-    from platform_interface.show import Progress
-    from platform_interface.when import now
-
-    platform = connect(launch, settings)
-    manifests = readable_manifests(settings)
-    [found] = platform.assets([asset], "")
-    with Progress("looking at", as_json) as progress:
-        result = examine(platform, found, settings, manifests, now(), days, lambda share: progress.asset(asset, share))
-    show_examination(result, as_json)
-    return DONE
 
 
 @app.command("list")
 def list_assets() -> int:
     """List assets, their series and the plugins."""
-    launch, settings = _launched()
+    launch, settings = launched()
     from platform_interface.show import show_assets, show_plugins
 
     show_plugins(settings)
@@ -175,7 +133,7 @@ def validate(
     names: Annotated[list[str] | None, typer.Argument(help="Plugins; all of them without.")] = None,
 ) -> int:
     """Check manifests and code of plugins; every fault at once."""
-    _, settings = _launched()
+    _, settings = launched()
     from platform_interface.validation import validate_plugins
 
     good = True
@@ -204,10 +162,11 @@ def ingest(
     quiet: Quiet = False,
 ) -> int:
     """Bring a file of samples into the embedded platform."""
-    launch, settings = _launched(quiet)
+    launch, settings = launched(quiet)
     from platform_interface.ingest import ingest as bring
     from platform_interface.platforms import connect
-    from platform_interface.show import Progress, show_ingest
+    from platform_interface.progress import Progress
+    from platform_interface.show import show_ingest
 
     platform = connect(launch, settings)
     with Progress(f"reading {file.name}", quiet) as progress:
@@ -218,39 +177,12 @@ def ingest(
 
 
 @app.command()
-def dashboard(
-    asset: Annotated[str, typer.Argument(help="Id of the asset; none: the index of the fleet only.")] = "",
-    model: Annotated[str, typer.Option("--model", help="One model; all of them without.")] = "",
-    output: Annotated[
-        Path | None, typer.Option("--output", help="Folder of the pages; platform.pages of the settings without.")
-    ] = None,
-    single_file: Annotated[bool, typer.Option("--single-file", help="Everything in the page itself, for sending.")] = False,
-    every: Annotated[bool, typer.Option("--all", help="Pages of every asset.")] = False,
-    start: Annotated[str, typer.Option("--from", help="Start of the stretch shown, ISO 8601 with offset.")] = "",
-    end: Annotated[str, typer.Option("--to", help="End of the stretch shown, ISO 8601 with offset.")] = "",
-    quiet: Quiet = False,
-) -> int:
-    """Write offline HTML pages of an asset, and the index of the fleet."""
-    launch, settings = _launched(quiet)
-    from platform_interface.dashboard.command import Request, stretch, write_pages
-    from platform_interface.show import Progress
-
-    folder = settings.folder(settings.platform.pages) if output is None else output
-    request = Request([asset] if asset else [], every, model, folder, single_file, stretch(start, end))
-    with Progress("drawing", quiet) as progress:
-        paths = write_pages(launch, settings, request, progress.asset)
-    if not quiet:
-        print(redact("\n".join(str(path) for path in paths)))
-    return DONE
-
-
-@app.command()
 def forget(
     asset: Annotated[str, typer.Argument(help="Id of the asset.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> int:
     """Delete an asset with all its series, state and alarms."""
-    launch, settings = _launched()
+    launch, settings = launched()
     from platform_interface.platforms import connect
 
     platform = connect(launch, settings)
@@ -272,31 +204,24 @@ def forget(
 
 
 @app.command()
-def backtest(
-    model: Annotated[str, typer.Argument(help="Plugin to run.")],
-    asset: Annotated[str, typer.Argument(help="Asset; without it all that the launch names.")] = "",
-    begin: Annotated[str, typer.Option("--from", help="Begin, ISO 8601 with offset.")] = "",
-    end: Annotated[str, typer.Option("--to", help="End, ISO 8601 with offset.")] = "",
-    changed: Annotated[
-        list[str] | None, typer.Option("--set", help="name=value of the model's configuration; repeat it.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+def serve(
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen on; another than loopback needs a certificate.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0: any that is free.")] = 8080,
+    key: Annotated[
+        str, typer.Option("--key", help='Where the key is: "env:NAME" or "file:PATH". Without: a key file in the store.')
+    ] = "",
+    certificate: Annotated[Path | None, typer.Option("--certificate", help="PEM file of the certificate, for TLS.")] = None,
+    private_key: Annotated[Path | None, typer.Option("--private-key", help="PEM file of the certificate's key.")] = None,
+    quiet: Quiet = False,
+    log_format: LogFormat = "text",
 ) -> int:
-    """Run a model over history with a changed configuration and count its alarms; nothing is written."""
-    launch, settings = _launched(as_json)
-    import json
+    """Serve the embedded platform over HTTP, for people and for clients of ThingsBoard's REST API."""
+    launch, settings = launched(quiet, log_format)
+    from platform_interface.server.command import Listening, serve_forever
 
-    from platform_interface.backtest import backtest as compute
-    from platform_interface.backtest import show
-    from platform_interface.show import Progress
-
-    with Progress("backtest of", as_json) as progress:
-        results = compute(launch, settings, model, asset, (begin, end), changed or [], progress.asset)
-    if as_json:
-        print(redact(json.dumps([result.as_dict() for result in results], ensure_ascii=False, indent=1)))
-    else:
-        print(redact("\n".join(line for result in results for line in show(result))))
-    return HANDLED if any(result.status == "failed" for result in results) else DONE
+    return serve_forever(launch, settings, Listening(host, port, key, certificate, private_key))
 
 
 def commands() -> dict[str, Any]:

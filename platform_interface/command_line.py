@@ -16,7 +16,7 @@ _MAY_HOLD_A_KEY = re.compile(r"[{}:\"]|key|token|secret|password", re.IGNORECASE
 _PLAIN = re.compile(r"-{0,2}[A-Za-z][a-z]*([-_.][a-z0-9]+)*")
 
 
-def shown(error: TyperException, arguments: list[str]) -> str:
+def told_of(error: TyperException, arguments: list[str]) -> str:
     """Return the parser's message; nothing of what was typed when a key may be in it."""
     if any(_MAY_HOLD_A_KEY.search(argument) for argument in arguments):
         return "the arguments are not understood, and are not shown: a key may be among them. Put inline JSON in single quotes."

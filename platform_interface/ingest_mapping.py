@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from platform_interface.checked import Checked
 from platform_interface.errors import UsageError
 from platform_interface.manifest import Unit
 from platform_interface.settings import _zone
@@ -40,11 +41,7 @@ _OFFSET = r"\d[T ]\d.*([Zz]|[+-]\d{2}(:?\d{2})?)\s*$"
 _PLACE = re.compile(r"\\\{n\\\}")
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class AssetStatement(_Frozen):
+class AssetStatement(Checked):
     """What is said of the asset; kept as its parameters."""
 
     name: str = Field("", description="Name for people.")
@@ -54,7 +51,7 @@ class AssetStatement(_Frozen):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters by name, such as Capacity [Ah].")
 
 
-class TimeColumn(_Frozen):
+class TimeColumn(Checked):
     """The column of times."""
 
     column: str = Field(BDF_TIME, description="Name of the column.")
@@ -65,14 +62,14 @@ class TimeColumn(_Frozen):
     start: str | None = Field(None, description="ISO 8601 time with offset, where the column counts from a test's start.")
 
 
-class ColumnTarget(_Frozen):
+class ColumnTarget(Checked):
     """What one column, or a numbered family `name{n}`, becomes."""
 
     sensor: str = Field(description="Sensor name; `Name|*` for a numbered family.", min_length=1)
     unit: Unit = Field(description="Unit of the column, a pint name or its symbol.")
 
 
-class FileMapping(_Frozen):
+class FileMapping(Checked):
     """The whole mapping file."""
 
     asset: AssetStatement = Field(default_factory=lambda: AssetStatement(), description="The asset.")
@@ -219,7 +216,7 @@ class Chosen:
     def take(self, found: Mapping[str, int], target: ColumnTarget, array: bool) -> list[str]:
         """Take the columns of one target; return what is wrong with it. Each of a family keeps its own number."""
         stem = target.sensor.removesuffix("|*")
-        base = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_") if array else "pack"
+        base = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:100] or "array" if array else "pack"
         labels = [f"{stem}|{number}" for number in found.values()] if array else [stem]
         self.used.update(found)
         for column, label in zip(found, labels, strict=True):

@@ -30,7 +30,9 @@ class Launch(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     programTaskId: str = Field("dev", description="Identifier of this execution on the platform.")
-    userApiKey: str = Field("", repr=False, description='Key of the user, or "env:NAME".')
+    userApiKey: str = Field("", repr=False, description='Key of the user, or "env:NAME" or "file:PATH".')
+    userName: str = Field("", description="User of a platform that takes no key; with userPassword.")
+    userPassword: str = Field("", repr=False, description='Password, or "env:NAME" or "file:PATH".')
     factoryApi: str = Field("", description="Base address of the platform's asset service.")
     iotApi: str = Field("", description="Base address of the platform's series service.")
     assetId: str = Field("", description="The asset to compute.")
@@ -128,17 +130,45 @@ def _too_deep(content: Any, limit: int = 64) -> bool:
 
 
 def _resolve_secrets(merged: dict[str, Any], faults: list[str]) -> None:
-    key = merged.get("userApiKey")
-    if isinstance(key, str) and key.startswith("env:"):
-        name = key.removeprefix("env:")
+    for field in ("userApiKey", "userPassword"):
+        given = merged.get(field)
+        if not isinstance(given, str):
+            continue
+        try:
+            merged[field] = secret_of(given)
+        except UsageError as error:
+            faults.append(f"{field}: {error}")
+            merged[field] = ""
+        add_secret(merged[field])
+
+
+def secret_of(given: str) -> str:
+    """Return a secret given as itself, as ``env:NAME`` or as ``file:PATH``.
+
+    Raises
+    ------
+    UsageError
+        The variable is not set, or the file cannot be read or is empty. The text shows no value.
+    """
+    if given.startswith("env:"):
+        name = given.removeprefix("env:")
         value = os.environ.get(name)
         if not value:
             shown = name if _VARIABLE.fullmatch(name) else "that it names"  # somebody may have written the key itself there
-            faults.append(f"userApiKey: the environment variable {shown} is not set; set it, or write the key here")
-            value = ""
-        merged["userApiKey"] = value
-    if isinstance(merged.get("userApiKey"), str):
-        add_secret(merged["userApiKey"])
+            raise UsageError(f"the environment variable {shown} is not set; set it, or write the key here")
+        return value
+    if given.startswith("file:"):
+        try:
+            path = Path(given.removeprefix("file:")).expanduser()
+            value = path.read_text(encoding="utf-8").strip()
+            if os.name == "posix" and path.stat().st_mode & 0o004:
+                LOGGER.warning("the key file %s can be read by others on this machine; chmod 600 or 440 keeps it yours", path)
+        except (OSError, UnicodeDecodeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"the file that it names cannot be read: {type(error).__name__}") from None
+        if not value:
+            raise UsageError("the file that it names is empty")
+        return value
+    return given
 
 
 def _without_secrets(error: ValidationError) -> list[str]:

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from platform_interface import units
+from platform_interface.checked import Checked, Range
 from platform_interface.errors import UsageError
 from platform_interface.spelling import did_you_mean, faults_of
 from platform_interface.strict_json import parse
+from platform_interface.weights import fault_of_digest, fault_of_name
 from platform_interface.when import Seconds
 
 Quantity = Literal["current", "voltage", "cell_voltage", "temperature", "soc", "soh", "power", "other"]
@@ -34,15 +36,17 @@ def _version(value: Any) -> str:
     return value
 
 
+def _weights(value: dict[str, str]) -> dict[str, str]:
+    faults = [fault for name, digest in value.items() for fault in (fault_of_name(name), fault_of_digest(digest)) if fault]
+    if faults:
+        raise ValueError("; ".join(faults))
+    return value
+
+
 Unit = Annotated[str, BeforeValidator(_unit)]
-Range = tuple[float, float]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Input(_Frozen):
+class Input(Checked):
     """One thing a model reads: a sensor (series), an array sensor (frame), or a parameter."""
 
     type: Literal["pd.Series", "pd.DataFrame", "float", "str", "dict"] = Field(description="What the model is given.")
@@ -71,7 +75,7 @@ class Input(_Frozen):
         return self.quantity in ("current", "power")
 
 
-class Output(_Frozen):
+class Output(Checked):
     """One series a model gives."""
 
     type: Literal["pd.Series", "pd.DataFrame"] = Field("pd.Series", description="A series, or an array of `columns`.")
@@ -89,7 +93,7 @@ class Output(_Frozen):
     calendar: bool = Field(False, description="The value may grow with time alone, so a longer gap may change it.")
 
 
-class Option(_Frozen):
+class Option(Checked):
     """One configuration value of a model."""
 
     type: Literal["number", "integer", "string", "boolean"] = Field(description="Type of the value.")
@@ -116,7 +120,7 @@ class Option(_Frozen):
         return None
 
 
-class Manifest(_Frozen):
+class Manifest(Checked):
     """What a plugin folder says of itself; read before any code of it is imported."""
 
     manifest_version: Literal[1] = Field(description="Form of this file.")
@@ -134,6 +138,9 @@ class Manifest(_Frozen):
     inputs: dict[str, Input] = Field(description="What the model reads, by logical name.", min_length=1)
     outputs: dict[str, Output] = Field(description="What the model gives, by logical name.")
     configuration: dict[str, Option] = Field(default_factory=dict, description="What the settings may change, by name.")
+    weights: Annotated[dict[str, str], AfterValidator(_weights)] = Field(
+        default_factory=dict, description="SHA-256 of each ONNX file that the model reads, by file name."
+    )
     vendor: bool = Field(False, exclude=True, description="Set on reading: a folder of the vendor's boilerplate.")
 
 
@@ -183,17 +190,18 @@ def read_manifest(folder: Path) -> Manifest:
         raise UsageError(where, ["a manifest is one JSON object"])
     content.pop("$schema", None)  # names the schema to an editor
     vendor = "manifest_version" not in content and "state_version" not in content
+    lost: list[str] = []
     if vendor:
         from platform_interface.vendor import manifest_of_vendor
 
-        content = manifest_of_vendor(content)
+        content = manifest_of_vendor(content, lost)
     faults: list[str] = []
     manifest = None
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
         faults = [fault.replace("not a known field", "not a field of a manifest") for fault in faults_of(error, Manifest)]
-    faults += _cross_faults(content)
+    faults += [*lost, *_cross_faults(content)]
     if content.get("name") != folder.name and "name: is missing" not in faults:
         faults.append(f"name: '{content.get('name')}' is not the folder's name '{folder.name}'")
     if faults or manifest is None:

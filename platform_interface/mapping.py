@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from platform_interface import units
-from platform_interface.manifest import Input, Manifest, Range
+from platform_interface.checked import Range
+from platform_interface.manifest import Input, Manifest
 from platform_interface.platforms.base import Asset, Sensor
 from platform_interface.settings import AssetFacts, ModelSettings, SensorFacts
 from platform_interface.spelling import did_you_mean
@@ -79,6 +80,8 @@ class Plan:
             "manifest": [inputs, {name: given.decimation_threshold for name, given in self.manifest.outputs.items()}],
             "output names": dict(self.outputs),
         }
+        if self.manifest.weights:
+            parts["weights"] = dict(self.manifest.weights)
         return {part: _hash(content) for part, content in parts.items()}
 
 
@@ -130,9 +133,11 @@ class Mapper:
         self.refusals: list[str] = []
         self.absent: set[str] = set()
         self.notes: list[str] = []
+        self.vendor = False
 
     def plan(self, manifest: Manifest, settings: ModelSettings) -> Plan:
         """Return what the model reads and writes on this asset."""
+        self.vendor = manifest.vendor
         plan = Plan(manifest, configuration_of(manifest, settings), output_names(manifest, settings))
         sources: dict[str, Source] = {}
         computed: dict[str, tuple[str, str]] = {}
@@ -178,6 +183,8 @@ class Mapper:
             self._missing(given, True, f"input '{name}' reads '{wanted}', the model's own output; carry it in self.state")
             return
         names = expand(str(wanted), self.sensors)
+        if self.vendor and not names and (elements := expand(f"{wanted}|*", self.sensors)):
+            names, wanted = elements, f"{wanted}|*"  # such folders name an array sensor without its elements
         if any(self.sensors[each].output for each in names):
             text = f"input '{name}' reads '{wanted}', the output of a model that is not enabled: what the platform has of it is decimated"
             self._missing(given, True, f"{text}. Enable that model in execution.enabled_models.")
@@ -187,7 +194,7 @@ class Mapper:
             text = f"input '{name}' reads sensor '{wanted}', which {self.asset.id} does not have{hint}"
             self._missing(given, stated, f"{_ended(text)} Set {where} in settings.json, or send the sensor.", absent=True)
             return
-        if given.type == "pd.Series" and len(names) > 1:
+        if given.type == "pd.Series" and len(names) > 1 and not self.vendor:
             self._missing(given, True, f"input '{name}' takes one sensor, and {where} is the array '{wanted}'")
             return
         source = self._source(str(wanted), names, given, where)
@@ -275,7 +282,7 @@ class Mapper:
             return
         try:
             number = float(replace(_PLAIN, conversion=units.conversion(unit, given.unit)).convert(float(value)))
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError, OverflowError) as error:
             self._missing(given, True, f"parameter '{wanted}' ({where}): {error}")
             return
         low, high = given.valid_range or (float("-inf"), float("inf"))

@@ -5,8 +5,10 @@ Nothing heavy is imported here: a plugin that only declares itself costs nothing
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from platform_interface.errors import ModelError, UsageError
@@ -92,6 +94,27 @@ class Model:
         """Turn a state of an older ``state_version`` into today's; ``None`` asks for a full run."""
         del state, version
         return None
+
+    def weights(self, name: str) -> bytes:
+        """Return the content of an ONNX file in the plugin's folder, checked against the SHA-256 in the manifest.
+
+        Give it to ``onnxruntime.InferenceSession`` as it is: what was checked is what is computed with.
+
+        Parameters
+        ----------
+        name : str
+            A file of the manifest's `weights`, such as ``weights.onnx``.
+
+        Raises
+        ------
+        UsageError
+            The manifest does not name it, or the file is not what the manifest states. The run reports a failure.
+        """
+        from platform_interface.manifest import read_manifest
+        from platform_interface.weights import read_weights
+
+        folder = Path(sys.modules[type(self).__module__].__file__ or "").parent
+        return read_weights(folder, name, read_manifest(folder).weights)
 
     def note(self, text: str) -> None:
         """Put a warning into the run report."""

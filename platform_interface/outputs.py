@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _POWERS = 10.0 ** np.arange(-300, 301)
+#: Where more than one sample in so many may be kept, the one that follows each is searched for all at once.
+_MANY_KEPT = 8
 
 
 class OutputError(ModelError):
@@ -107,19 +109,10 @@ def kept(time: Times, values: Values, threshold: float, carry: dict[str, Any]) -
 def _deadband(values: Values, threshold: float, last: float, keep: Any) -> float:
     """Mark the samples of one day that leave the band around the last kept one.
 
-    A rising day is walked by bisection; both ways ask the very same comparison, so they agree.
+    A rising day is walked from one kept sample to the next; all ways ask the very same comparison, so they agree.
     """
     if values.size and bool((values[1:] >= values[:-1]).all()) and values[0] >= last:
-        rising, positions, position = values.tolist(), [], 0
-        while True:
-            high = last + threshold
-            position = bisect_left(rising, high, position) if high > last else bisect_right(rising, last, position)
-            if position == len(rising):
-                break
-            positions.append(position)
-            last = rising[position]
-        keep[positions] = True
-        return last
+        return _rising(values, threshold, last, keep)
     high, low = last + threshold, last - threshold
     changes = np.flatnonzero(np.append(True, values[1:] != values[:-1]))  # what repeats the sample before it is never kept
     positions = []
@@ -127,6 +120,31 @@ def _deadband(values: Values, threshold: float, last: float, keep: Any) -> float
         if (value >= high or value <= low) and value != last:
             positions.append(position)
             last, high, low = value, value + threshold, value - threshold
+    keep[positions] = True
+    return last
+
+
+def _rising(values: Values, threshold: float, last: float, keep: Any) -> float:
+    """Mark the kept samples of values that never fall: where few are kept each is searched, else all are at once."""
+    rising, positions = values.tolist(), []
+    high = last + threshold
+    position = bisect_left(rising, high) if high > last else bisect_right(rising, last)
+    following: list[int] | None = None
+    if (rising[-1] - rising[0]) * _MANY_KEPT > threshold * len(rising):
+        with np.errstate(over="ignore"):
+            above = values + threshold
+        after = np.searchsorted(values, above)
+        if not (above > values).all():  # a threshold of zero, or less than the values resolve
+            after = np.where(above > values, after, np.searchsorted(values, values, side="right"))
+        following = after.tolist()
+    while position < len(rising):
+        positions.append(position)
+        last = rising[position]
+        if following is not None:
+            position = following[position]
+        else:
+            high = last + threshold
+            position = bisect_left(rising, high, position) if high > last else bisect_right(rising, last, position)
     keep[positions] = True
     return last
 

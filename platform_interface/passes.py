@@ -240,9 +240,11 @@ class Pass:
             return {}
         if self.execution.upload_output:
             self._hold_lease()
-            self.platform.replace(
+            refused = self.platform.replace(
                 self.asset, f"model.{plan.name}", window[0], None if last else window[1], prepared.table, columns
             )
+            for sentence in refused:
+                track.report.note(sentence)
             self._save_alarms(plan.name, outcome, window[0], None if last else window[1])
         _account(track.report, window, covered, outcome)
         return changes

@@ -22,6 +22,7 @@ from platform_interface.model import Model, registered
 from platform_interface.platforms.base import Asset, Sensor
 from platform_interface.settings import ModelSettings, Settings
 from platform_interface.spelling import did_you_mean
+from platform_interface.weights import read_weights
 
 if TYPE_CHECKING:
     from platform_interface.run import Job
@@ -76,6 +77,8 @@ def prepare_models(settings: Settings, code: bool = True) -> Prepared:
     classes: dict[str, type[Model]] = {}
     for name in ordered if code else ():
         try:
+            for file in manifests[name].weights:
+                read_weights(folders[name], file, manifests[name].weights)
             classes[name] = import_plugin(name, folders[name])
         except TwinError as error:
             broken[name] = str(error)

@@ -15,6 +15,7 @@ from platform_interface.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from platform_interface.mapping import Plan
+    from platform_interface.platforms.base import Platform
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,21 @@ def _platform(launch: Launch, settings: Settings) -> Iterator[Line]:
             f"{platform.describe()}: {len(assets)} asset{'' if len(assets) == 1 else 's'}"
             + ("" if assets else "; `ingest` brings one in"),
         )
+        if settings.execution.upload_output:
+            yield from _self_test(platform)
         job = Job(platform, settings, prepare_models(settings))
         named = {*settings.execution.enabled_models, *launch.configurationValues.get("models", {})}
         for asset in assets:
             yield from _plans(asset.id, plans_of(job, asset), named)
     except TwinError as error:
         yield Line(False, str(error))
+
+
+def _self_test(platform: Platform) -> Iterator[Line]:
+    from platform_interface.platforms.selftest import self_test
+
+    for finding in self_test(platform):
+        yield Line(finding.good, finding.text, finding.idle)
 
 
 def _plans(asset: str, plans: Sequence[Plan], named: Collection[str]) -> Iterator[Line]:

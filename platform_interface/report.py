@@ -7,11 +7,13 @@ import json
 import os
 import platform as machine
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from platform_interface import __version__
+from platform_interface.errors import PlatformError
 from platform_interface.log import redact
 from platform_interface.when import now, text
 
@@ -31,6 +33,7 @@ class ModelReport:
     reason: str = ""
     start: str = ""
     end: str = ""
+    computed_until: str = ""
     windows: list[list[str]] = field(default_factory=list)
     rows_in: int = 0
     rows_used: int = 0
@@ -87,6 +90,16 @@ class AssetReport:
     def failed(self) -> bool:
         return self.status == FAILED or any(model.status == FAILED for model in self.models)
 
+    @property
+    def state(self) -> str:
+        """Failed where anything did, done where any model was, else no new data, else refused."""
+        if self.failed:
+            return FAILED
+        if not self.models:
+            return self.status
+        states = {model.status for model in self.models}
+        return next(state for state in (DONE, NO_NEW_DATA, REFUSED) if state in states)
+
 
 @dataclass
 class RunReport:
@@ -100,6 +113,9 @@ class RunReport:
     assets: list[AssetReport] = field(default_factory=list)
     seconds: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
+    workers: int = 1
+    incidents: list[str] = field(default_factory=list)
+    taken_over: int = 0
 
     @property
     def failed(self) -> bool:
@@ -113,15 +129,49 @@ class RunReport:
         return NO_NEW_DATA in states and states <= {NO_NEW_DATA, REFUSED}
 
     def save(self, folder: Path) -> Path:
-        """Write the report as ``<run>.json`` and as ``latest.json``; return the former."""
+        """Write the report as ``<run>.json`` and as ``latest.json``; return the former.
+
+        Raises
+        ------
+        PlatformError
+            It cannot be written; no half file is left.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        content = redact(json.dumps(asdict(self), indent=1, ensure_ascii=False, default=str))
+        content = redact(as_json(self, indent=1))
         path = folder / f"{self.run}.json"
         for target in (path, folder / "latest.json"):
             scratch = target.with_name(f".{target.name}.{os.getpid()}")
-            scratch.write_text(content + "\n", encoding="utf-8")
-            os.replace(scratch, target)
+            try:
+                scratch.write_text(content + "\n", encoding="utf-8", errors="replace")
+                os.replace(scratch, target)
+            except OSError as error:
+                scratch.unlink(missing_ok=True)
+                raise PlatformError(
+                    f"the report was not saved: {target}: {error.strerror}. The results are on the platform. Check the disk, "
+                    "and the rights on the folder."
+                ) from None
         return path
+
+
+def as_json(report: RunReport | AssetReport, indent: int | None = None) -> str:
+    """Return a report as JSON; secrets are not masked yet."""
+    return json.dumps(asdict(report), indent=indent, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON has for a value of another kind: a number for one of NumPy, else its text."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else str(value)
+
+
+def asset_report(content: Mapping[str, Any]) -> AssetReport:
+    """Return an asset's report from its JSON.
+
+    Raises
+    ------
+    TypeError, KeyError
+        It is none, or one of another version.
+    """
+    return AssetReport(**{**content, "models": [ModelReport(**model) for model in content["models"]]})
 
 
 def new_report(platform: str, settings: dict[str, Any], task: str) -> RunReport:

@@ -130,6 +130,9 @@ def _compute(job: Job, asset: Asset, owner: str, result: AssetReport) -> None:
         if end > start:
             _announced(job, asset.id, group, start, end)
             shared.run(group, start, end, buckets, lambda share: job.progress(asset.id, share))
+    for track in tracks:
+        watermark = track.history.watermark
+        track.report.computed_until = "" if watermark is None else text(watermark)
     result.sensors = shared.sensor_reports()
     sentences, result.findings = shared.evidence.report(asset.id)
     result.warnings += sentences

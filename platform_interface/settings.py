@@ -9,13 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from platform_interface.checked import Checked, Range
 from platform_interface.errors import UsageError
 from platform_interface.launch import Launch, program_folder
-from platform_interface.manifest import Range, Unit
+from platform_interface.manifest import Unit
 from platform_interface.spelling import did_you_mean, faults_of
 from platform_interface.strict_json import parse
+from platform_interface.vendor import settings_file
 from platform_interface.when import Seconds, instant
 
 TOP_LEVEL = ("name", "version", "main", "type", "category", "description", "parameters", "$schema")
@@ -43,11 +45,7 @@ def _zone(value: Any) -> Any:
     return value
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Execution(_Frozen):
+class Execution(Checked):
     """What is computed, and over which time."""
 
     enabled_models: Annotated[list[str], BeforeValidator(_names)] = Field(
@@ -73,20 +71,47 @@ class Execution(_Frozen):
     )
     max_values: int = Field(2_097_152, ge=1, description="Most sensor values that are held at once.")
     write_pages: bool = Field(False, description="Write the HTML pages of the computed assets, and the index, after the run.")
+    workers: int = Field(
+        1, ge=1, le=1024, description="Processes that compute assets; 1: in this process, one after the other."
+    )
+    scheduler: str = Field(
+        "", description="Address of a Dask scheduler, tls://host:port (tcp:// on this machine only). Empty: own processes here."
+    )
+    scheduler_ca: str = Field("", description="PEM file of the authority that signed the scheduler's certificate.")
+    scheduler_certificate: str = Field("", description="PEM file of this client's certificate for the scheduler.")
+    scheduler_key: str = Field("", description="PEM file of that certificate's key.")
+    batch_assets: int = Field(20, ge=1, le=1000, description="Assets that a worker is handed at a time.")
+    asset_timeout: Seconds = Field(
+        3600.0, description="A worker that computes one asset for longer than this is ended. Needs workers or a scheduler. [s]"
+    )
     lease_wait: Seconds = Field(0.0, description="How long to wait for an asset that another run is computing. [s]")
     plugin_folders: list[str] = Field(default_factory=list, description="Folders with more plugins, beside models/.")
 
 
-class PlatformSettings(_Frozen):
+class PlatformSettings(Checked):
     """Which platform, and where."""
 
-    connector: str = Field("local", description="The word of a connector: local.")
+    connector: str = Field(
+        "local", description="local, thingsboard or sensorthings; or module:Class of a connector of your own."
+    )
+    address: str = Field("", description="Base address of a remote platform, https://...; the launch's iotApi where empty.")
     store: str = Field("twin-store", description="Folder of the embedded platform, relative to the program.")
     reports: str = Field("twin-reports", description="Folder of the run reports, relative to the program.")
     pages: str = Field("twin-pages", description="Folder of the HTML pages, relative to the program.")
+    pages_address: str = Field("", description="Address under which that folder is published, for links on the platform.")
+    metrics: str = Field("", description="Prometheus textfile that each run writes, relative to the program. Empty: none.")
+    private_ca: str = Field("", description="PEM file of a private authority that signed the platform's certificate.")
+    insecure_http: bool = Field(False, description="Allow http:// to another machine: the key travels readable.")
+    concurrency: int = Field(8, ge=1, le=64, description="Requests to a remote platform at one time.")
+    request_values: int = Field(
+        10_000, ge=1, le=50_000, description="Most values of one series in one answer; as Arrow five times that."
+    )
+    request_timeout: Seconds = Field(60.0, description="How long one answer of a remote platform may take. [s]")
+    retry_budget: Seconds = Field(300.0, description="How long a run may spend on repeating failed requests, in all. [s]")
+    options: dict[str, Any] = Field(default_factory=dict, description="For a connector of your own; ours take none.")
 
 
-class SensorFacts(_Frozen):
+class SensorFacts(Checked):
     """What a site knows of one of its sensors."""
 
     unit: Unit | None = Field(None, description="Unit of the raw values, where the platform does not say it or is wrong.")
@@ -101,7 +126,7 @@ class SensorFacts(_Frozen):
     )
 
 
-class AssetFacts(_Frozen):
+class AssetFacts(Checked):
     """What a site knows of one asset; `"*"` stands for all of them."""
 
     positive_current: Literal["discharge", "charge"] | None = Field(
@@ -112,7 +137,7 @@ class AssetFacts(_Frozen):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters that the platform lacks, by name.")
 
 
-class ModelSettings(_Frozen):
+class ModelSettings(Checked):
     """What one model reads and writes, under the names of the site."""
 
     inputs: dict[str, Any] = Field(
@@ -122,7 +147,7 @@ class ModelSettings(_Frozen):
     configuration: dict[str, Any] = Field(default_factory=dict, description="Overrides of the manifest's defaults.")
 
 
-class Settings(_Frozen):
+class Settings(Checked):
     """Everything a run is told, checked."""
 
     execution: Execution = Field(default_factory=lambda: Execution(), description="What is computed, and when.")
@@ -193,6 +218,7 @@ def load_settings(path: Path, launch: Launch) -> Settings:
     UsageError
         With every fault, where it stands and the nearest name.
     """
+    path = settings_file(path)
     try:
         content = parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:

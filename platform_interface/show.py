@@ -1,17 +1,20 @@
-"""What a person sees on a terminal: tables and progress. Names from a platform are data, never markup."""
+"""What a person sees on a terminal: tables. Names from a platform are data, never markup."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from platform_interface.log import redact
+from platform_interface.log import redact, shown
+from platform_interface.progress import MANY
 from platform_interface.report import DONE, FAILED, NO_NEW_DATA, REFUSED, AssetReport, ModelReport, RunReport
 from platform_interface.when import span
 
@@ -26,35 +29,7 @@ _SHORT = {"ampere_hour": "Ah", "kilowatt_hour": "kWh", "dimensionless": "", "vol
           "ohm": "Ω", "milliohm": "mΩ"}  # fmt: skip
 _MOST_ALARMS = 5
 _MOST_LATEST = 4
-
-
-class Progress:
-    """A bar on a terminal; nothing elsewhere."""
-
-    def __init__(self, title: str, silent: bool) -> None:
-        self._bar: Any = None
-        self._tasks: dict[str, Any] = {}
-        if not silent and sys.stderr.isatty():
-            from rich.progress import Progress as Bar
-
-            self._bar = Bar(console=Console(stderr=True), transient=True)
-            self._title = title
-
-    def __enter__(self) -> Progress:
-        if self._bar is not None:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def asset(self, asset: str, share: float) -> None:
-        """Show how far an asset is."""
-        if self._bar is not None:
-            if asset not in self._tasks:
-                self._tasks[asset] = self._bar.add_task(f"{self._title} {asset}".replace("[", r"\["), total=1.0)
-            self._bar.update(self._tasks[asset], completed=share)
+_MOST_LINES = 30
 
 
 def console() -> Console:
@@ -76,29 +51,102 @@ def show_run(report: RunReport, path: Path, quiet: bool, log_format: str) -> Non
     if quiet and not report.failed:
         return
     out = console()
-    out.print(_run_table(report))
-    sentences = _sentences(report)
-    for number, (mark, sentence) in enumerate(sentences, 1):
-        out.print(Text(f"{number:>3} ", style="dim") + Text(redact(sentence), style=_STYLE.get(mark, "")))
-    for severity, sentence in _alarms(report):
-        out.print(Text(redact(sentence), style="bold red" if severity == "critical" else "yellow"))
+    if len(report.assets) > MANY:
+        show_many(report, out)
+    else:
+        _show_few(report, out)
     if report.nothing_new:
         out.print(Text("no new data", style="bold"))
     count = len(report.assets)
-    out.print(f"{count} asset{'s' if count != 1 else ''} in {report.seconds:.1f} s. Report: {path}", soft_wrap=True)
+    taken = f" ({report.taken_over:,} taken over from the run that was stopped)" if report.taken_over else ""
+    out.print(f"{count:,} asset{'s' if count != 1 else ''} in {report.seconds:.1f} s{taken}. Report: {path}", soft_wrap=True)
 
 
-def _run_table(report: RunReport) -> Table:
+def _show_few(report: RunReport, out: Console) -> None:
+    out.print(_run_table(report.assets))
+    sentences = _sentences(report)
+    for number, (mark, sentence) in enumerate(sentences, 1):
+        out.print(Text(f"{number:>3} ", style="dim") + Text(shown(sentence), style=_STYLE.get(mark, "")))
+    for severity, sentence in _alarms(report):
+        out.print(Text(shown(sentence), style="bold red" if severity == "critical" else "yellow"))
+
+
+def show_many(report: RunReport, out: Console) -> None:
+    """Print the sums of a run over many assets, and of those that need a person the worst; the report has all."""
+    out.print(_totals(report))
+    ranked = sorted(enumerate(report.assets), key=lambda pair: (_urgency(pair[1]), pair[0]))
+    urgent = [asset for _, asset in ranked if _urgency(asset) < 3]
+    if urgent:
+        out.print(_run_table(urgent[:_MOST_LINES]))
+        _more(out, len(urgent) - _MOST_LINES, "assets that failed, were refused or have an alarm")
+    sentences = _alike(report)
+    for number, (mark, sentence) in enumerate(sentences[:_MOST_LINES], 1):
+        out.print(Text(f"{number:>3} ", style="dim") + Text(shown(sentence), style=_STYLE.get(mark, "")))
+    _more(out, len(sentences) - _MOST_LINES, "warnings")
+    found = sorted(_alarms(report), key=lambda alarm: alarm[0] != "critical")
+    for severity, sentence in found[:_MOST_LINES]:
+        out.print(Text(shown(sentence), style="bold red" if severity == "critical" else "yellow"))
+    _more(out, len(found) - _MOST_LINES, "lines on alarms")
+
+
+def _more(out: Console, count: int, what: str) -> None:
+    if count > 0:
+        out.print(Text(f"and {count:,} more {what}; see the report", style="dim"))
+
+
+def _urgency(asset: AssetReport) -> int:
+    if asset.failed:
+        return 0
+    if asset.alarms:
+        return 1
+    return 2 if asset.status == REFUSED or any(model.status == REFUSED for model in asset.models) else 3
+
+
+def _totals(report: RunReport) -> Table:
+    """Return how many assets are in which state, by model."""
+    states = (DONE, NO_NEW_DATA, REFUSED, FAILED)
+    counts: dict[str, Counter[str]] = {}
+    for asset in report.assets:
+        for name, state in [(model.model, model.status) for model in asset.models] or [("", asset.status)]:
+            counts.setdefault(name, Counter())[state] += 1
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("model", *states):
+        table.add_column(heading, justify="left" if heading == "model" else "right")
+    for name, found in counts.items():
+        cells = [Text(f"{found[state]:,}" if found[state] else "", style=_STYLE[state]) for state in states]
+        table.add_row(name or "(no model)", *cells)
+    return table
+
+
+def _alike(report: RunReport) -> list[tuple[str, str]]:
+    """Return each sentence once, failures first, with the assets that it is about."""
+    about: dict[tuple[str, str, str], list[str]] = {}
+    for asset in report.assets:
+        for mark, sentence in _of_asset(asset):
+            about.setdefault((mark, "", sentence), []).append(asset.asset)
+        for model in asset.models:
+            for mark, sentence in _of_model(model):
+                about.setdefault((mark, f", {model.model}", sentence), []).append(asset.asset)
+    ranked = sorted(
+        about.items(), key=lambda item: [FAILED, REFUSED].index(item[0][0]) if item[0][0] in (FAILED, REFUSED) else 2
+    )
+    return [
+        (mark, f"{assets[0]}{f' and {len(assets) - 1:,} more' if len(assets) > 1 else ''}{model}: {sentence}")
+        for (mark, model, sentence), assets in ranked
+    ] + [("", f"workers: {incident}") for incident in report.incidents]
+
+
+def _run_table(assets: Sequence[AssetReport]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("asset", "model", "state", "window (UTC)", "rows", "latest", "warnings"):
         table.add_column(heading, justify="right" if heading in ("rows", "warnings") else "left", no_wrap=heading == "asset")
-    for asset in report.assets:
+    for asset in assets:
         if not asset.models:
-            table.add_row(asset.asset, "", Text(asset.status, style=_STYLE.get(asset.status, "")), "", "", "", "")
+            table.add_row(shown(asset.asset), "", Text(asset.status, style=_STYLE.get(asset.status, "")), "", "", "", "")
         for position, model in enumerate(asset.models):
             warnings = len(_of_model(model)) + (len(_of_asset(asset)) if position == 0 else 0)
             table.add_row(
-                asset.asset if position == 0 else "", model.model, Text(model.status, style=_STYLE.get(model.status, "")),
+                shown(asset.asset) if position == 0 else "", model.model, Text(model.status, style=_STYLE.get(model.status, "")),
                 _window(model), f"{model.rows_in:,}" if model.rows_in else "", _latest(model), str(warnings or ""),
             )  # fmt: skip
     return table
@@ -127,7 +175,7 @@ def _latest(model: ModelReport) -> Text:
     lines = [f"{name} {pair[0]:.6g} {unit_word(pair[1])}".rstrip() for name, pair in list(scalars.items())[:_MOST_LATEST]]
     if len(scalars) > _MOST_LATEST:
         lines.append(f"and {len(scalars) - _MOST_LATEST} more in the report")
-    return Text("\n".join(lines))
+    return Text(shown("\n".join(lines)))
 
 
 def _of_model(model: ModelReport) -> list[tuple[str, str]]:
@@ -161,7 +209,7 @@ def _sentences(report: RunReport) -> list[tuple[str, str]]:
         found += [(mark, f"{asset.asset}: {text}") for mark, text in _of_asset(asset)]
         for model in asset.models:
             found += [(mark, f"{asset.asset}, {model.model}: {text}") for mark, text in _of_model(model)]
-    return found
+    return found + [("", f"workers: {incident}") for incident in report.incidents]
 
 
 def show_ingest(result: Ingested, file: str) -> None:
@@ -177,7 +225,7 @@ def show_ingest(result: Ingested, file: str) -> None:
         print(f"  {count:,} {kind}")
     if result.unmapped:
         more = "" if len(result.unmapped) <= 12 else f" and {len(result.unmapped) - 12} more"
-        print(f"  columns not mapped: {', '.join(result.unmapped[:12])}{more}")
+        print(shown(f"  columns not mapped: {', '.join(result.unmapped[:12])}{more}"))
 
 
 def show_plugins(settings: Settings) -> None:
@@ -203,12 +251,13 @@ def show_assets(launch: Launch, settings: Settings) -> None:
     found = platform.assets(launch.asset_ids, launch.assetTag)
     print(f"{len(found)} assets on the {platform.describe()}:")
     for asset in found:
-        print(f"  {asset.id}{f' ({asset.name})' if asset.name else ''}{' #' + ' #'.join(asset.tags) if asset.tags else ''}")
+        name, tags = f" ({asset.name})" if asset.name else "", "".join(f" #{tag}" for tag in asset.tags)
+        print(shown(f"  {asset.id}{name}{tags}"))
         sensors = platform.sensors(asset.id).values()
         for kind, output in (("sensors", False), ("outputs", True)):
             names = _grouped([(s.name, s.unit) for s in sensors if s.output == output])
             if names:
-                print(f"    {kind}: {', '.join(names)}")
+                print(shown(f"    {kind}: {', '.join(names)}"))
 
 
 def _grouped(pairs: list[tuple[str, str]]) -> list[str]:

@@ -44,7 +44,7 @@ def _fields_at(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
             current = inner
             if keeps_keys and inner is not None:
                 continue
-    return [] if current is None else [info.alias or name for name, info in current.model_fields.items()]
+    return [] if current is None else [info.alias or name for name, info in current.model_fields.items() if not info.exclude]
 
 
 def faults_of(error: ValidationError, model: type[BaseModel]) -> list[str]:

@@ -56,6 +56,7 @@ def new_track(platform: Platform, asset: str, plan: Plan) -> Track:
     track.origin = None if latest is None else latest.origin
     if latest is not None:
         report.latest = dict(latest.carry.get("latest", {}))
+        report.computed_until = text(latest.end)
     return track
 
 

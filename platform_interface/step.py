@@ -188,6 +188,6 @@ def _as_pandas(wanted: Input, time: Times, block: Values, numbers: tuple[int, ..
 
     block = block.view()
     block.flags.writeable = False
-    if wanted.type == "pd.DataFrame":
+    if wanted.type == "pd.DataFrame" or block.shape[0] > 1:  # a vendor's folder says pd.Series of an array sensor too
         return pd.DataFrame(block.T, index=index_of(time), columns=list(numbers or range(block.shape[0])), copy=False)
     return pd.Series(block[0], index=index_of(time), copy=False)

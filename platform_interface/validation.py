@@ -11,6 +11,7 @@ from platform_interface.manifest import discover, read_manifest
 from platform_interface.plans import import_plugin, plugin_folders
 from platform_interface.settings import Settings
 from platform_interface.spelling import did_you_mean
+from platform_interface.weights import faults_of_folder
 
 _OLD_PANDAS = {
     "fillna(method": "Series.fillna(method=...) is gone from pandas: use .ffill() or .bfill()",
@@ -44,7 +45,9 @@ def _faults(name: str, folder: Path) -> list[str]:
     faults = []
     vendor = False
     try:
-        vendor = read_manifest(folder).vendor
+        manifest = read_manifest(folder)
+        vendor = manifest.vendor
+        faults += faults_of_folder(folder, manifest.weights)
     except UsageError as error:
         faults.append(str(error))
     needed = () if vendor else ("README.md", "__init__.py")
@@ -68,20 +71,23 @@ def _code_faults(path: Path, where: str) -> list[str]:
         return [f"{where}, line {error.lineno}: {error.msg}"]
     faults = []
     for node in ast.walk(tree):
-        modules = []
         if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
+            for alias in node.names:
+                faults += _import_fault(alias.name, set(), f"{where}, line {node.lineno}")
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            modules = [node.module or ""]
-        for module in modules:
-            faults += _import_fault(module, f"{where}, line {node.lineno}")  # type: ignore[attr-defined]
+            names = {alias.name for alias in node.names}
+            faults += _import_fault(node.module or "", names, f"{where}, line {node.lineno}")
     for number, line in enumerate(text.splitlines(), 1):
         faults += [f"{where}, line {number}: {remedy}" for spelling, remedy in _OLD_PANDAS.items() if spelling in line]
     return faults
 
 
-def _import_fault(module: str, where: str) -> list[str]:
+def _import_fault(module: str, names: set[str], where: str) -> list[str]:
     root = module.split(".")[0]
+    if root == "altergo_sdk" and names and not names <= {"Model", "register_model"}:
+        return [
+            f"{where}: altergo_sdk is not here; leave this import out: entrypoint.py reads the launch and runs every plugin"
+        ]
     if root == "altergo_sdk":
         return [f"{where}: change the import to `from platform_interface import Model, register_model`"]
     if root in _FORBIDDEN:

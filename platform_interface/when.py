@@ -9,6 +9,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 DAY = 86_400_000
+#: The last instant of the year 9999, after which no calendar goes. [ms UTC]
+LAST = 253_402_300_799_999
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|sec|min|m|h|d|days?|w)?\s*$")
 _SECONDS = {"ms": 1e-3, "s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "day": 86400.0,
             "days": 86400.0, "w": 604800.0, None: 1.0}  # fmt: skip

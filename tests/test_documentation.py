@@ -35,7 +35,8 @@ from platform_interface.settings import Settings, load_settings, merged
 ROOT = Path(__file__).parent.parent
 DOCUMENTATION = ROOT / "documentation"
 REFERENCE = DOCUMENTATION / "reference"
-PROGRAM = ("entrypoint.py", "settings.json", "dev-parameters.example.json", "requirements.txt", "models", "platform_interface")
+PROGRAM = ("entrypoint.py", "settings.json", "dev-parameters.example.json", "requirements.txt", "models", "platform_interface",
+           "documentation/recipes")  # fmt: skip
 PAGES = sorted([*ROOT.glob("*.md"), *DOCUMENTATION.rglob("*.md")])
 TEXTS = sorted([*PAGES, *ROOT.glob("models/*/*.md"), *ROOT.glob("platform_interface/**/*.md")])
 #: Pages whose every example is run, or says why not.

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from platform_interface.errors import LeaseError, PlatformError
 from platform_interface.platforms.base import Asset
 from platform_interface.platforms.local import LocalPlatform
+from platform_interface.platforms.local_lock import writing
 from platform_interface.platforms.local_series import DayFiles
 from platform_interface.table import Table
 from platform_interface.when import DAY
@@ -276,12 +277,16 @@ def test_state_is_saved_all_or_nothing_and_only_under_the_lease(platform):
 
 
 def test_alarms_are_changed_by_key_and_never_removed(platform):
-    platform.save_alarms("pack", [{"key": "b", "status": "open"}, {"key": "a", "status": "open"}])
-    platform.save_alarms("pack", [{"key": "c", "status": "open"}, {"key": "b", "status": "withdrawn"}])
+    def alarm(key, status):
+        words = {"model": "m", "name": "hot", "text": "It is hot.", "severity": "info"}
+        return {"key": key, **words, "start": 1, "end": None, "status": status, "seen": 2}
+
+    platform.save_alarms("pack", [alarm("b", "active"), alarm("a", "active")])
+    platform.save_alarms("pack", [alarm("c", "active"), alarm("b", "withdrawn")])
     assert [(alarm["key"], alarm["status"]) for alarm in platform.alarms("pack")] == [
         ("b", "withdrawn"),
-        ("a", "open"),
-        ("c", "open"),
+        ("a", "active"),
+        ("c", "active"),
     ]
 
 
@@ -300,3 +305,96 @@ def test_a_model_cannot_write_over_a_sensor(platform):
     platform.append("pack", "pack", rows([1], [3.7]), {"a": "volt"})
     with pytest.raises(PlatformError, match="is a sensor already"):
         platform.replace("pack", "model.m", 0, None, rows([1], [2.0]), {"a": "volt"})
+
+
+RACE = """
+import sys
+from pathlib import Path
+from platform_interface.platforms.base import Asset
+from platform_interface.platforms.local import LocalPlatform
+platform = LocalPlatform(Path(sys.argv[1]))
+sys.stdin.readline()
+for n in range(40):
+    try:
+        platform.save_asset(Asset(f"asset-{n}"))
+        platform._file(f"asset-{n}").save_sensors(sys.argv[2], {"a": "V"}, False)
+        print(n)
+    except Exception as error:
+        print(n, str(error)[:200])
+"""
+
+
+def test_two_processes_that_make_one_asset_and_series_never_undo_each_other(tmp_path):
+    bases = ("one", "two")
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(tmp_path), base], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for base in bases
+    ]
+    for racer in racers:
+        racer.stdin.write("\n")
+        racer.stdin.flush()
+    said = [racer.communicate(timeout=60)[0].splitlines() for racer in racers]
+    platform = LocalPlatform(tmp_path)
+    for n in range(40):
+        entered = [base for base, lines in zip(bases, said, strict=True) if lines[n] == str(n)]
+        assert len(entered) == 1, [lines[n] for lines in said]
+        assert platform._file(f"asset-{n}").sensors()["a"][0] == entered[0]
+
+
+def test_a_writer_that_waited_for_an_asset_that_was_forgotten_writes_nothing_anywhere(platform):
+    platform.append("pack", "pack", rows([1], [1.0]), {"a": "V"})
+    with writing(platform.folder / "pack"):
+        waiting = threading.Thread(target=lambda: failed.append(_refused(platform)))
+        failed = []
+        waiting.start()
+        time.sleep(0.3)
+        (platform.folder / "pack").rename(platform.folder / "elsewhere")
+    waiting.join(timeout=30)
+    assert failed == [True]
+    assert not (platform.folder / "pack").exists()
+
+
+def _refused(platform):
+    try:
+        with writing(platform.folder / "pack"):
+            return False
+    except PlatformError:
+        return True
+
+
+FORGET = """
+import os, shutil, sys
+from pathlib import Path
+from platform_interface.platforms.local import LocalPlatform
+shutil.rmtree = lambda *arguments, **options: os.kill(os.getpid(), 9)
+LocalPlatform(Path(sys.argv[1])).forget("pack")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is a POSIX signal")
+def test_a_kill_while_an_asset_is_forgotten_leaves_no_half_of_it(platform):
+    platform.append("pack", "pack", rows([1], [1.0]), {"a": "V"})
+    assert subprocess.run([sys.executable, "-c", FORGET, str(platform.folder)], check=False).returncode == -9
+    assert platform.ids() == []
+    platform.save_asset(Asset("pack"))
+    assert platform.sensors("pack") == {}
+    platform.forget("pack")
+    assert not list((platform.folder / ".forgotten").iterdir()), "what the killed one left is gone, too"
+
+
+def test_days_of_a_long_change_do_not_all_wait_in_memory(fresh, monkeypatch):
+    files, most = fresh(), []
+    monkeypatch.setattr("platform_interface.platforms.local_series.MOST_WAITING", 2)
+    write = DayFiles._write_days
+
+    def noted(self, written):
+        most.append(sum(table.size for _, table in written))
+        write(self, written)
+
+    monkeypatch.setattr(DayFiles, "_write_days", noted)
+    files.upsert(rows([DAY * n for n in range(10)], [1.0] * 10))
+    files.remove(["a"], 0, 9 * DAY)
+    assert max(most) <= 3
+    assert files.days() == [9 * DAY]

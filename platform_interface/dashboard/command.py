@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from platform_interface.dashboard.content import page_content
@@ -18,7 +19,7 @@ from platform_interface.log import LOGGER
 from platform_interface.mapping import site_name
 from platform_interface.plans import plans_of, prepare_models
 from platform_interface.platforms import connect
-from platform_interface.platforms.base import Asset
+from platform_interface.platforms.base import Asset, Platform
 from platform_interface.report import RunReport
 from platform_interface.run import Job
 from platform_interface.settings import Settings
@@ -38,6 +39,8 @@ class Request:
         Assets that get pages.
     every : bool
         All assets of the platform do.
+    give : bool
+        The platform is given each page too.
     """
 
     assets: Sequence[str] = ()
@@ -46,6 +49,7 @@ class Request:
     output: Path = Path("twin-pages")
     single: bool = False
     wanted: Wanted = field(default_factory=Wanted)
+    give: bool = False
 
 
 def stretch(start: str, end: str) -> Wanted:
@@ -94,7 +98,7 @@ def write_pages(launch: Launch, settings: Settings, request: Request, progress: 
     sweep(request.output)
     written = []
     for asset in assets:
-        written += _asset_pages(_subjects(job, asset, reports), asset, request, progress)
+        written += _asset_pages(job, asset, reports, request, progress)
     if not request.single:
         write_shared(request.output)
         written.append(_write_index(job, request, launch, reports))
@@ -102,8 +106,12 @@ def write_pages(launch: Launch, settings: Settings, request: Request, progress: 
 
 
 def write_after_run(launch: Launch, settings: Settings, report: RunReport) -> None:
-    """Write the pages of what a run computed; that they cannot be written is a warning, for the numbers are on the platform."""
-    request = Request([asset.asset for asset in report.assets], output=settings.folder(settings.platform.pages))
+    """Write the pages of what a run computed; that they cannot be written is a warning, for the numbers are on the platform.
+
+    A remote platform is also given each page, whole in one file; the local one has the folder.
+    """
+    give = settings.platform.connector != "local" and settings.execution.upload_output
+    request = Request([asset.asset for asset in report.assets], output=settings.folder(settings.platform.pages), give=give)
     try:
         write_pages(launch, settings, request, lambda _asset, _share: None)
     except (TwinError, OSError) as error:
@@ -118,18 +126,32 @@ def _subjects(job: Job, asset: Asset, reports: Sequence[Mapping[str, Any]]) -> l
 
 
 def _asset_pages(
-    every: Sequence[Subject], asset: Asset, request: Request, progress: Callable[[str, float], None]
+    job: Job, asset: Asset, reports: Sequence[Mapping[str, Any]], request: Request, progress: Callable[[str, float], None]
 ) -> list[Path]:
+    every = _subjects(job, asset, reports)
     subjects = [about for about in every if request.model in ("", about.plan.name)]
     written = []
     for number, about in enumerate(subjects, 1):
         links = [] if request.single else _links(asset, every, about)
-        content = {**page_content(about, request.wanted), "links": links}
+        content = page_content(about, request.wanted)
         path = request.output / file_name(asset.id, about.plan.name)
-        write(path, render("dashboard.html", content, request.single))
+        write(path, render("dashboard.html", {**content, "links": links}, request.single))
         written.append(path)
+        if request.give:
+            _give(job.platform, asset, about.plan.name, {**content, "links": []}, path.name)
         progress(asset.id, number / len(subjects))
     return written
+
+
+def _give(platform: Platform, asset: Asset, model: str, content: dict[str, Any], name: str) -> None:
+    """Give the platform a page that is whole in one file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path, render("dashboard.html", content, True))
+        try:
+            platform.put_page(asset.id, model, path)
+        except TwinError as error:
+            LOGGER.warning("%s: the platform did not take the page of %s: %s", asset.id, model, error)
 
 
 def _links(asset: Asset, every: Iterable[Subject], here: Subject) -> list[dict[str, Any]]:

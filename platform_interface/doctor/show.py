@@ -9,7 +9,7 @@ from rich.text import Text
 
 from platform_interface.doctor.examine import Examination
 from platform_interface.doctor.findings import MAPPING, Finding
-from platform_interface.log import redact
+from platform_interface.log import redact, shown
 from platform_interface.show import console, unit_word
 
 NONE = "nothing contradicts the mapping"
@@ -36,13 +36,13 @@ def show_examination(result: Examination, as_json: bool) -> None:
         table.add_column(heading, justify="right" if heading in ("figure", "evidence") else "left", no_wrap=heading == "check")
     for number, finding in enumerate(result.findings, 1):
         table.add_row(
-            str(number), finding.check, Text(redact(finding.sensor)), _figure(finding), f"{finding.count:,} of {finding.of:,}"
+            str(number), finding.check, Text(shown(finding.sensor)), _figure(finding), f"{finding.count:,} of {finding.of:,}"
         )
     out.print(table)
     for number, finding in enumerate(result.findings, 1):
-        out.print(Text(f"\n{number:>3} ", style="dim") + Text(redact(finding.text)))
+        out.print(Text(f"\n{number:>3} ", style="dim") + Text(shown(finding.text)))
         for line in proposal_lines(finding):
-            out.print(Text(f"    {redact(line)}"), soft_wrap=True)
+            out.print(Text(f"    {shown(line)}"), soft_wrap=True)
     out.print(Text(f"\n{APPLIED}", style="bold"))
 
 

@@ -1,5 +1,8 @@
 """The one door to a platform.
 
+A connector is a class with the methods of `Platform` and a class method ``open(launch, settings)`` that returns one, ready
+for use. Settings name it by its word, or by ``module:Class`` for one of your own. It is used by several threads at once.
+
 A connector gives assets, parameters and sensor series, and takes outputs, alarms and state. It
 knows nothing of models, of logical names or of the sign of a current.
 """
@@ -8,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
+from platform_interface.strict_json import usable
 from platform_interface.table import Table
 
 
@@ -21,6 +26,13 @@ class Asset:
     name: str = ""
     tags: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Hold nothing that cannot be written, compared or counted with, whatever the platform sent."""
+        for name in ("name", "tags", "parameters"):
+            given = getattr(self, name)
+            kept = usable(dict(given) if name == "parameters" else given)
+            object.__setattr__(self, name, tuple(map(str, kept)) if name == "tags" else kept)
 
 
 @dataclass(frozen=True)
@@ -89,8 +101,14 @@ class Platform(Protocol):
     def append(self, asset: str, base: str, table: Table, units: Mapping[str, str]) -> None:
         """Add raw samples as they came: nothing is sorted, merged or dropped."""
 
-    def replace(self, asset: str, base: str, start: int, end: int | None, table: Table, units: Mapping[str, str]) -> None:
-        """Put the rows of a model's outputs in place of all it had in ``start <= t < end``; no end: for ever."""
+    def replace(self, asset: str, base: str, start: int, end: int | None, table: Table, units: Mapping[str, str]) -> list[str]:
+        """Put the rows of a model's outputs in place of all it had in ``start <= t < end``; no end: for ever.
+
+        Returns
+        -------
+        list of str
+            What the platform refused for good, one sentence each; the rest is written.
+        """
 
     def save_asset(self, asset: Asset) -> None:
         """Create an asset or change its name, tags and parameters."""
@@ -118,6 +136,9 @@ class Platform(Protocol):
 
     def drop_lease(self, asset: str, owner: str) -> None:
         """Give the asset back."""
+
+    def put_page(self, asset: str, name: str, page: Path) -> str:
+        """Give a finished page to people who use the platform; return where it is, empty where only the folder has it."""
 
     def forget(self, asset: str) -> None:
         """Delete an asset with all its series, state and alarms."""

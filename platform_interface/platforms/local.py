@@ -12,23 +12,36 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import threading
+import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platform_interface.errors import PlatformError
 from platform_interface.log import LOGGER
 from platform_interface.platforms.base import Asset, Bucket, Sensor
+from platform_interface.platforms.local_lock import writing
 from platform_interface.platforms.local_series import DayFiles
 from platform_interface.platforms.local_state import AssetFile, make_asset_file
 from platform_interface.spelling import did_you_mean
 from platform_interface.table import Table
 
+if TYPE_CHECKING:
+    from platform_interface.launch import Launch
+    from platform_interface.settings import Settings
+
 _ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")
+_BASE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._-]{0,99}")  # a folder's name too, and it may come from a client
 _DATABASE = "asset.db"
+#: Where what is forgotten lies for as long as it takes to delete it; no asset can have such a name.
+_GONE = ".forgotten"
+#: Asset files that one thread keeps open; the least recently used is let go.
+CONNECTIONS = 8
 
 
 class LocalPlatform:
@@ -44,6 +57,12 @@ class LocalPlatform:
         self.folder = folder
         self._kept = threading.local()  # a connection belongs to one thread
 
+    @classmethod
+    def open(cls, launch: Launch, settings: Settings) -> LocalPlatform:
+        """Open the store that the settings name."""
+        del launch  # the embedded platform needs neither address nor key
+        return cls(settings.folder(settings.platform.store))
+
     def describe(self) -> str:
         """Say what and where this platform is."""
         return f"embedded platform in {self.folder}"
@@ -51,17 +70,22 @@ class LocalPlatform:
     def _file(self, asset: str) -> AssetFile:
         path = self.folder / _checked(asset) / _DATABASE
         if not path.exists():
-            known = self._ids()
+            known = self.ids()
             raise PlatformError(f"asset '{asset}' is not in {self.folder}{did_you_mean(asset, known)}")
         kept: dict[str, AssetFile] = self._kept.__dict__
-        if asset not in kept:
-            kept[asset] = AssetFile(path)
-        return kept[asset]
+        found = kept.pop(asset, None) or AssetFile(path)
+        if len(kept) >= CONNECTIONS:
+            kept.pop(next(iter(kept))).close()
+        kept[asset] = found
+        return found
 
-    def _ids(self) -> list[str]:
+    def ids(self) -> list[str]:
+        """Return the id of every asset, also of one whose file is damaged."""
         return sorted(path.parent.name for path in self.folder.glob(f"*/{_DATABASE}"))
 
     def _base(self, asset: str, base: str) -> DayFiles:
+        if not _BASE.fullmatch(base):
+            raise PlatformError(f"{base[:40]!r} cannot be a time base: 1 to 100 letters, digits, spaces, '.', '_' or '-'")
         return DayFiles(self.folder / _checked(asset) / "series" / base)
 
     def _bases(self, asset: str, names: Sequence[str]) -> dict[str, list[str]]:
@@ -78,7 +102,7 @@ class LocalPlatform:
         if ids:
             return [self._file(asset).asset() for asset in ids]
         found = []
-        for asset in self._ids():
+        for asset in self.ids():
             try:
                 found.append(self._file(asset).asset())
             except PlatformError as error:
@@ -123,20 +147,21 @@ class LocalPlatform:
     def append(self, asset: str, base: str, table: Table, units: Mapping[str, str]) -> None:
         """Add raw samples as they came."""
         self._file(asset).save_sensors(base, units, output=False)
-        self._base(asset, base).append(table)
+        with writing(self.folder / asset):
+            self._base(asset, base).append(table)
 
-    def replace(self, asset: str, base: str, start: int, end: int | None, table: Table, units: Mapping[str, str]) -> None:
+    def replace(self, asset: str, base: str, start: int, end: int | None, table: Table, units: Mapping[str, str]) -> list[str]:
         """Put a model's rows in place of all it had in the range."""
         self._file(asset).save_sensors(base, units, output=True)
-        self._base(asset, base).replace(start, end, table)
+        with writing(self.folder / asset):
+            self._base(asset, base).replace(start, end, table)
+        return []
 
     def save_asset(self, asset: Asset) -> None:
         """Create an asset or change it."""
         path = self.folder / _checked(asset.id) / _DATABASE
-        if path.exists():
+        if path.exists() or not make_asset_file(path, asset):
             self._file(asset.id).save_asset(asset)
-        else:
-            make_asset_file(path, asset)
 
     def alarms(self, asset: str) -> list[dict[str, Any]]:
         """Return every alarm ever raised."""
@@ -162,15 +187,30 @@ class LocalPlatform:
         """Give the asset back."""
         self._file(asset).drop_lease(owner)
 
+    def put_page(self, asset: str, name: str, page: Path) -> str:
+        """Leave the page where it is: the folder of the pages is at hand."""
+        del asset, name, page
+        return ""
+
     def forget(self, asset: str) -> None:
-        """Delete an asset with everything it has."""
+        """Delete an asset with everything it has: at once, so that a kill leaves all of it or nothing."""
         self._file(asset).close()
-        shutil.rmtree(self.folder / _checked(asset))
+        gone = self.folder / _GONE
+        gone.mkdir(exist_ok=True)
+        folder = self.folder / _checked(asset)
+        with writing(folder) if os.name == "posix" else nullcontext():  # elsewhere a folder with an open file cannot move
+            folder.rename(gone / uuid.uuid4().hex)
+        for path in gone.iterdir():  # what a killed process left there, too
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def is_asset_id(asset: str) -> bool:
+    """Whether a name can be that of an asset; it becomes a folder name, so it may hold no path."""
+    return bool(_ID.fullmatch(asset)) and not asset.endswith((".", " "))
 
 
 def _checked(asset: str) -> str:
-    """Return the id; it becomes a folder name, so it may hold no path."""
-    if not _ID.fullmatch(asset) or asset.endswith((".", " ")):
+    if not is_asset_id(asset):
         raise PlatformError(
             f"{asset!r} cannot be an asset id here: 1 to 100 letters, digits, spaces, '.', '_' or '-', a letter or digit first"
         )

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 
 from platform_interface.errors import PlatformError
 from platform_interface.platforms.base import Bucket
+from platform_interface.platforms.upsert import laid_over, without
 from platform_interface.table import Mask, Table, empty, joined
 from platform_interface.when import DAY, day_of
 
@@ -27,8 +28,8 @@ TIME = "time"
 GROUP_VALUES = 1_048_576
 #: A day file of at most this many rows is not packed.
 FEW_ROWS = 512
-#: Day files of one replacement that are written at once.
-WRITERS = 8
+#: Day files of one replacement that are written at once, and values that wait for that.
+WRITERS, MOST_WAITING = 8, 16_777_216
 _DAY_FILE = re.compile(r"^\d{4}-\d{2}-\d{2}\.parquet$")
 
 
@@ -76,12 +77,13 @@ class DayFiles:
         parts = []
         for day in self.days():
             if day + DAY > start and day < end:
-                part = self._read_day(day, names, start, end)
+                part = self.read_day(day, names, start, end)
                 if part.time.size:
                     parts.append(part)
         return joined(parts, tuple(names))
 
-    def _read_day(self, day: int, names: Sequence[str], start: int, end: int) -> Table:
+    def read_day(self, day: int, names: Sequence[str], start: int, end: int) -> Table:
+        """Return the samples of one day that has a file, in the order they came."""
         import pyarrow.parquet as pq
 
         with _told(self._path(day)), pq.ParquetFile(self._path(day)) as file:
@@ -94,35 +96,75 @@ class DayFiles:
     def append(self, table: Table) -> None:
         """Add rows behind those that the days already have."""
         for day, part in by_day(table):
-            names = tuple(dict.fromkeys([*self._names(day), *part.names]))
-            before = self._read_day(day, names, day, day + DAY) if self._path(day).exists() else empty(names)
+            names = tuple(dict.fromkeys([*self.names(day), *part.names]))
+            before = self.read_day(day, names, day, day + DAY) if self._path(day).exists() else empty(names)
             self._write_day(day, joined([before, part], names))
         self._sync()
 
     def replace(self, start: int, end: int | None, table: Table) -> None:
         """Put `table` in place of everything in ``start <= t < end``."""
         fresh = dict(by_day(table))
-        written: list[tuple[int, Table]] = []
-        for day in sorted({*self.days(), *fresh}):
-            if day + DAY <= start or (end is not None and day >= end):
-                if day in fresh:
-                    raise PlatformError(f"{self.folder.name}: rows outside the replaced range")
-                continue
-            new = fresh.get(day, empty(table.names))
-            kept = self._kept(day, start, end)
-            rows = joined([kept, new], tuple(dict.fromkeys([*kept.names, *new.names])))
-            if kept.time.size and new.time.size:
-                rows = rows.rows(np.argsort(rows.time, kind="stable"))
-            if rows.time.size:
-                written.append((day, rows))
-            else:
-                self._path(day).unlink(missing_ok=True)
-        if len(written) == 1:
-            self._write_day(*written[0])
-        elif written:
-            with ThreadPoolExecutor(WRITERS) as writers:  # a disk told to keep eight files at once takes the time of one
-                list(writers.map(lambda job: self._write_day(*job), written))
+        if any(day + DAY <= start or (end is not None and day >= end) for day in fresh):
+            raise PlatformError(f"{self.folder.name}: rows outside the replaced range")
+        days = sorted({*self.days(), *fresh})
+        self._write(
+            (day, self._replaced(day, start, end, fresh.get(day, empty(table.names))))
+            for day in days
+            if day + DAY > start and (end is None or day < end)
+        )
+
+    def _replaced(self, day: int, start: int, end: int | None, new: Table) -> Table:
+        kept = self._kept(day, start, end)
+        rows = joined([kept, new], tuple(dict.fromkeys([*kept.names, *new.names])))
+        if kept.time.size and new.time.size:
+            rows = rows.rows(np.argsort(rows.time, kind="stable"))
+        return rows
+
+    def upsert(self, table: Table) -> None:
+        """Lay samples over what is held: one value a series and time; days that would not change are not written."""
+        parts = dict(by_day(table))
+        self._change(list(parts), lambda day, held: laid_over(held, parts[day]))
+
+    def remove(self, names: Sequence[str], start: int, end: int) -> None:
+        """Take the values of these series out of ``start <= t < end``; every other series keeps its own."""
+        days = [day for day in self.days() if day + DAY > start and day < end]
+        self._change(days, lambda day, held: without(held, names, start, end))
+
+    def _change(self, days: Sequence[int], change: Callable[[int, Table], Table]) -> None:
+        """Write the days for which the change gives another table."""
+
+        def changed() -> Iterator[tuple[int, Table]]:
+            for day in days:
+                held = self._whole(day)
+                if (rows := change(day, held)) is not held:
+                    yield day, rows
+
+        self._write(changed())
+
+    def _whole(self, day: int) -> Table:
+        return self.read_day(day, self.names(day), day, day + DAY) if self._path(day).exists() else empty(())
+
+    def _write(self, changed: Iterable[tuple[int, Table]]) -> None:
+        """Write the files of some days, or delete those that have no row left; durably, and not all of them in memory."""
+        waiting: list[tuple[int, Table]] = []
+        for day, rows in changed:
+            waiting.append((day, rows))
+            if sum(table.size for _, table in waiting) > MOST_WAITING:
+                self._write_days(waiting)
+                waiting = []
+        self._write_days(waiting)
         self._sync()
+
+    def _write_days(self, written: list[tuple[int, Table]]) -> None:
+        kept = [(day, rows) for day, rows in written if rows.time.size]
+        for day, rows in written:
+            if not rows.time.size:
+                self._path(day).unlink(missing_ok=True)
+        if len(kept) == 1:
+            self._write_day(*kept[0])
+        elif kept:
+            with ThreadPoolExecutor(WRITERS) as writers:  # a disk told to keep eight files at once takes the time of one
+                list(writers.map(lambda job: self._write_day(*job), kept))
 
     def _sync(self) -> None:
         """Make the renames durable."""
@@ -134,13 +176,14 @@ class DayFiles:
         covered = start <= day and (end is None or end >= day + DAY)
         if covered or not self._path(day).exists():
             return empty(())
-        whole = self._read_day(day, self._names(day), day, day + DAY)
+        whole = self._whole(day)
         outside = whole.time < start
         if end is not None:
             outside |= whole.time >= end
         return whole.rows(outside)
 
-    def _names(self, day: int) -> list[str]:
+    def names(self, day: int) -> list[str]:
+        """Return the series that a day's file holds."""
         import pyarrow.parquet as pq
 
         path = self._path(day)

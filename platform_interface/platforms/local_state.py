@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from platform_interface.errors import DamagedError, LeaseError, PlatformError
+from platform_interface.platforms.alarm_record import is_alarm
 from platform_interface.platforms.base import Asset, Sensor
+from platform_interface.platforms.holder import alive, this_host
 
 _SCHEMA = """
 create table if not exists asset (id text primary key, name text, tags text, parameters text);
@@ -22,24 +24,36 @@ create table if not exists state (key text primary key, value text not null);
 create table if not exists alarm (key text primary key, position integer not null, body text not null);
 create table if not exists lease (id integer primary key check (id = 1), owner text, host text, pid integer, expires real);
 """
+#: What clients of the served platform keep with an asset, and nobody else reads; stores made before have no such table.
+_SERVED = "create table if not exists served (key text primary key, value text not null, changed integer not null)"
 
 
 def _row(asset: Asset) -> tuple[str, str, str, str]:
     return asset.id, asset.name, json.dumps(list(asset.tags)), json.dumps(dict(asset.parameters), allow_nan=False)
 
 
-def make_asset_file(path: Path, asset: Asset) -> None:
-    """Make the file of a new asset: whole, or not at all."""
+def make_asset_file(path: Path, asset: Asset) -> bool:
+    """Make the file of a new asset: whole, or not at all; return whether nobody else was faster."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     scratch.unlink(missing_ok=True)
     database = sqlite3.connect(scratch, isolation_level=None)
     try:
         database.executescript(_SCHEMA)
+        database.execute(_SERVED)
+        database.execute("insert into served values ('created', '', ?)", (time.time_ns() // 1_000_000,))
         database.execute("insert into asset values (?, ?, ?, ?)", _row(asset))
     finally:
         database.close()
-    os.replace(scratch, path)
+    try:
+        os.link(scratch, path)  # a rename would put an empty asset in place of one that another process has just made
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return True
 
 
 class AssetFile:
@@ -98,18 +112,37 @@ class AssetFile:
             row = database.execute("select id, name, tags, parameters from asset").fetchone()
         if row is None:
             raise PlatformError(f"{self.path} holds no asset; `ingest` makes one")
-        return Asset(row[0], row[1], tuple(json.loads(row[2])), json.loads(row[3]))
+        try:
+            tags, parameters = json.loads(row[2]), json.loads(row[3])
+            if isinstance(tags, list) and isinstance(parameters, dict):
+                return Asset(row[0], row[1], tuple(tags), parameters)
+        except (ValueError, TypeError, RecursionError):
+            pass
+        raise DamagedError(
+            f"{self.path}: the asset's parameters are no JSON object. Restore it from a back-up, or forget the asset."
+        )
 
     def save_asset(self, asset: Asset) -> None:
         """Change the asset."""
         with self._transaction() as database:
             database.execute("insert or replace into asset values (?, ?, ?, ?)", _row(asset))
 
+    def change_asset(self, change: Callable[[Asset], Asset]) -> None:
+        """Change the asset from what it is at this moment, whoever else changes it."""
+        with self._transaction() as database:
+            row = database.execute("select id, name, tags, parameters from asset").fetchone()
+            held = Asset(row[0], row[1], tuple(json.loads(row[2])), json.loads(row[3]))
+            database.execute("insert or replace into asset values (?, ?, ?, ?)", _row(change(held)))
+
+    def state_unit(self, name: str, unit: str) -> None:
+        """Say the unit of a series that came without one."""
+        with self._transaction() as database:
+            database.execute("update sensor set unit = ? where name = ? and unit = ''", (unit, name))
+
     def sensors(self) -> dict[str, tuple[str, Sensor]]:
         """Return time base and sensor, by sensor name."""
         with self._open() as database:
-            rows = database.execute("select name, base, unit, output from sensor order by rowid").fetchall()
-        return {name: (base, Sensor(name, unit, bool(output))) for name, base, unit, output in rows}
+            return _sensors(database)
 
     def save_sensors(self, base: str, units: Mapping[str, str], output: bool) -> None:
         """Enter series under their time base.
@@ -120,14 +153,9 @@ class AssetFile:
             A sensor is there with another unit or on another time base, or as an output: old samples would change their
             meaning, or be lost.
         """
-        known = self.sensors()
-        for name, unit in units.items():
-            fault = _contradiction(name, known.get(name), base, unit, output)
-            if fault:
-                raise PlatformError(fault)
-        rows = [(n, base, u, int(output)) for n, u in units.items() if known.get(n) != (base, Sensor(n, u, output))]
-        if rows:
-            with self._transaction() as database:
+        if _new_sensors(self.sensors(), base, units, output):
+            with self._transaction() as database:  # what another process entered meanwhile counts too
+                rows = _new_sensors(_sensors(database), base, units, output)
                 database.executemany("insert or replace into sensor values (?, ?, ?, ?)", rows)
 
     def load_state(self, prefix: str) -> dict[str, str]:
@@ -149,13 +177,32 @@ class AssetFile:
                 "insert or replace into state values (?, ?)", [(k, v) for k, v in changes.items() if v is not None]
             )
 
+    def load_served(self, prefix: str) -> dict[str, tuple[str, int]]:
+        """Return texts that clients of the served platform keep here, each with when it changed. [ms UTC]"""
+        with self._open() as database:
+            if not database.execute("select 1 from sqlite_master where name = 'served'").fetchone():
+                return {}
+            rows = database.execute(
+                "select key, value, changed from served where key >= ? and key < ? order by key",
+                (prefix, prefix + "\U0010ffff"),
+            ).fetchall()
+        return {key: (value, changed) for key, value, changed in rows}
+
+    def save_served(self, changes: Mapping[str, str | None], now: int) -> None:
+        """Save texts of clients, delete those that are `None`, all or nothing; `now` is when. [ms UTC]"""
+        with self._transaction() as database:
+            database.execute(_SERVED)
+            database.executemany("delete from served where key = ?", [(k,) for k, v in changes.items() if v is None])
+            rows = [(key, value, now) for key, value in changes.items() if value is not None]
+            database.executemany("insert or replace into served values (?, ?, ?)", rows)
+
     def take_lease(self, owner: str, seconds: float) -> str | None:
         """Take or renew the lease; return a description of the holder when it is another, alive."""
         with self._transaction() as database:
             row = database.execute("select owner, host, pid, expires from lease").fetchone()
-            if row is not None and row[0] != owner and row[3] > time.time() and _alive(row[1], row[2]):
+            if row is not None and row[0] != owner and row[3] > time.time() and alive(row[1], row[2]):
                 return f"process {row[2]} on {row[1]}, until {time.strftime('%H:%M:%S', time.gmtime(row[3]))} UTC"
-            mine = (1, owner, socket.gethostname(), os.getpid(), time.time() + seconds)
+            mine = (1, owner, this_host(), os.getpid(), time.time() + seconds)
             database.execute("insert or replace into lease values (?, ?, ?, ?, ?)", mine)
         return None
 
@@ -168,7 +215,16 @@ class AssetFile:
         """Return every alarm, oldest first."""
         with self._open() as database:
             rows = database.execute("select body from alarm order by position").fetchall()
-        return [json.loads(row[0]) for row in rows]
+        return [self._alarm(row[0]) for row in rows]
+
+    def _alarm(self, body: str) -> dict[str, Any]:
+        try:
+            record: dict[str, Any] = json.loads(body)
+        except (ValueError, TypeError, RecursionError):
+            record = {}
+        if not is_alarm(record):
+            raise DamagedError(f"{self.path}: an alarm cannot be read. Restore it from a back-up, or forget the asset.")
+        return record
 
     def save_alarms(self, alarms: Sequence[Mapping[str, Any]]) -> None:
         """Add alarms, or change those with the same key."""
@@ -182,6 +238,22 @@ class AssetFile:
                 )
 
 
+def _sensors(database: sqlite3.Connection) -> dict[str, tuple[str, Sensor]]:
+    rows = database.execute("select name, base, unit, output from sensor order by rowid").fetchall()
+    return {name: (base, Sensor(name, unit, bool(output))) for name, base, unit, output in rows}
+
+
+def _new_sensors(
+    known: Mapping[str, tuple[str, Sensor]], base: str, units: Mapping[str, str], output: bool
+) -> list[tuple[str, str, str, int]]:
+    """Return the rows to enter; a sensor that contradicts what is known is refused."""
+    for name, unit in units.items():
+        fault = _contradiction(name, known.get(name), base, unit, output)
+        if fault:
+            raise PlatformError(fault)
+    return [(n, base, u, int(output)) for n, u in units.items() if known.get(n) != (base, Sensor(n, u, output))]
+
+
 def _contradiction(name: str, known: tuple[str, Sensor] | None, base: str, unit: str, output: bool) -> str | None:
     if known is None:
         return None
@@ -193,18 +265,3 @@ def _contradiction(name: str, known: tuple[str, Sensor] | None, base: str, unit:
     if not output and sensor.unit != unit:
         return f"'{name}' is in {sensor.unit}, and this is in {unit}; give it another name, or state one unit for both"
     return None
-
-
-def _alive(host: str, pid: int) -> bool:
-    """Whether the holder may still run; on another host or on Windows only time tells."""
-    if host != socket.gethostname() or os.name != "posix":
-        return True
-    if pid == os.getpid():
-        return True
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
