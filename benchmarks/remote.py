@@ -72,7 +72,7 @@ SHAPES: dict[str, tuple[str, Callable[[], Table]]] = {
 
 _FORMS = {
     "Arrow": "as the connector asks and the embedded platform gives it",
-    "JSON": "all that ThingsBoard gives; no goal was set for it",
+    "JSON": "all that a real ThingsBoard gives",
 }
 
 
@@ -133,8 +133,7 @@ def reading(local: Platform, remote: Platform, asset: str, form: str = "Arrow") 
         f"`ThingsBoard.read` through `serve` {slow:.3f} s ({POINTS / slow / 1e3:.0f} k points/s), `LocalPlatform.read` "
         f"{fast:.3f} s; median of {ROUNDS} pairs; {_FORMS[form]}"
     )
-    goal, met = ("≤ 5", ratio <= 5) if form == "Arrow" else ("", None)
-    return f"Reading 1 M points over HTTP as {form} ÷ from the store, {shape}", f"{ratio:.1f}", goal, met, how
+    return f"Reading 1 M points over HTTP as {form} ÷ from the store, {shape}", f"{ratio:.1f}", "≤ 5", ratio <= 5, how
 
 
 def _all(platform: Platform, asset: str) -> list[Table]:
@@ -176,8 +175,8 @@ def whole_run(folder: Path, server: Server) -> Line:
 
 
 def latency(folder: Path) -> list[Line]:
-    """Read over a network of 50 ms a request, one request at a time and eight."""
-    with served(folder, DELAY) as server:
+    """Read over a network of 50 ms a request, one request at a time and eight; as JSON, which takes more requests."""
+    with served(folder, DELAY, json_only=True) as server:
         end = BEGIN + 1000 * DELAYED_POINTS
 
         def read(concurrency: int) -> float:
@@ -187,7 +186,7 @@ def latency(folder: Path) -> list[Line]:
         ratio, slow, fast = _paired("50 ms a request, 1 / 8 at a time", lambda _n: read(1), lambda _n: read(8))
     return [(
         "50 ms a request: one at a time ÷ eight at a time", f"{ratio:.1f}", "", None,
-        f"{DELAYED_POINTS / 1e3:.0f} k points of one sensor, 10,000 an answer: {slow:.2f} s and {fast:.2f} s; median of {ROUNDS} pairs",
+        f"{DELAYED_POINTS / 1e3:.0f} k points of one sensor as JSON, 10,000 an answer: {slow:.2f} s, {fast:.2f} s; {ROUNDS} pairs",
     )]  # fmt: skip
 
 
