@@ -1,0 +1,1 @@
+"""Offline work behind `models/pinn_internal_state`: simulated truth, the network, its training and its evaluation."""
