@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench format docs pictures demo-fleet clean
+.PHONY: run test check bench format docs pictures demo-fleet train-pinn study clean
 
 $(VENV)/.runtime: requirements.txt
 	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or newer is needed: make run PYTHON=python3.11')"
@@ -48,6 +48,14 @@ $(VENV)/.training: requirements-train.txt $(VENV)/.runtime
 
 demo-fleet: $(VENV)/.training
 	$(BIN)/python training/demo_fleet.py
+
+# Data, training of the shipped seed, export and evaluation; stopped at any time, it goes on where it was.
+train-pinn: $(VENV)/.training
+	$(BIN)/python -m training.pinn.make
+
+# Further seeds, the data-only baseline and the ablations, one after another; stopped at any time, it goes on where it was.
+study: $(VENV)/.training
+	$(BIN)/python -m training.pinn.study training-work/pinn/data training-work/pinn/study
 
 clean:
 	rm -rf $(VENV) twin-store twin-reports twin-pages

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import linear_regression, median
 
-from benchmarks import pages
+from benchmarks import pages, pinn
 from benchmarks.processes import ROOT, Spent, process, store, twin_run
 
 PAGE = ROOT / "documentation" / "explanation" / "performance.md"
@@ -271,6 +271,8 @@ def main() -> None:
         (folder / "pages").mkdir()
         rows += [Row(*line) for line in pages.lines(folder / "pages")]
     rows += remote()
+    say("network of pinn_internal_state")
+    rows += [Row(*line) for line in pinn.lines()]
     text = written(rows, cells_shares, model_shares)
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Internal states of a lithium-ion cell from current, voltage and temperature; see README.md."""
