@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 from documentation.fields import field_table, json_text, table
@@ -120,7 +121,8 @@ def _names(option: Any) -> str:
 def _default(option: Any) -> str:
     if option.required:
         return "**required**"
-    return "" if option.default is None or option.nargs == -1 else f"`{json_text(option.default)}`"
+    default = str(option.default) if isinstance(option.default, Path) else option.default
+    return "" if default is None or option.nargs == -1 else f"`{json_text(default)}`"
 
 
 def models_page() -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from documentation.browser import chromium, missing, visit
 from platform_interface.dashboard.command import Request, write_pages
 from platform_interface.dashboard.page import file_name
+from platform_interface.explorer.command import write_explorer
 from platform_interface.fleet import run_fleet
 from platform_interface.launch import Launch, program_folder
 from platform_interface.settings import load_settings
@@ -38,6 +39,7 @@ def draw(models: list[str]) -> list[Path]:
         names = sorted(model.model for model in report.assets[0].models)
         output = Path(scratch) / "pages"
         write_pages(launch, settings, Request(every=True, output=output), lambda _asset, _share: None)
+        write_explorer(settings, "", output)
         _tell_no_folder(output / "index.html", scratch)
         with chromium() as browser:
             return _pictures(browser, output, names)
@@ -49,7 +51,7 @@ def _tell_no_folder(index: Path, scratch: str) -> None:
 
 
 def _pictures(browser: Any, output: Path, models: list[str]) -> list[Path]:
-    pages = {"index": output / "index.html"}
+    pages = {"index": output / "index.html", "explorer": output / "explorer.html"}
     pages |= {name: path for name in models if (path := output / file_name(ASSET, name)).exists()}
     taken = [_take(browser, path, f"page-{name}.png") for name, path in pages.items()]
     for name in ("index", models[0]):

@@ -20,7 +20,7 @@ from platform_interface.launch import program_folder
 from platform_interface.log import LOGGER, guarded_streams, set_up, show_no_secret_in_tracebacks, shown
 
 COMMANDS = (
-    "run", "check", "doctor", "list", "validate", "new-model", "ingest", "forget", "backtest", "dashboard", "serve"
+    "run", "check", "doctor", "list", "validate", "new-model", "ingest", "forget", "backtest", "dashboard", "explore", "serve"
 )  # fmt: skip
 #: Commands whose argument may be the file of a launch; inline JSON is taken from any.
 TAKES_A_FILE = ("run", "check", "doctor", "list", "backtest", "dashboard", "serve")
@@ -101,6 +101,10 @@ def run(
         from platform_interface.dashboard.command import write_after_run
 
         write_after_run(launch, settings, report)
+    if launch.demoFleet and settings.execution.upload_output:
+        from platform_interface.explorer.command import write_for_demo
+
+        write_for_demo(settings)
     show_run(report, path, quiet, log_format)
     return HANDLED if report.failed else DONE
 

@@ -65,6 +65,22 @@ def dashboard(
 
 
 @app.command()
+def explore(
+    model: Annotated[str, typer.Option("--model", help="Plugin to explore; the first that offers it without.")] = "",
+    output: Annotated[Path, typer.Option("--output", help="File, or folder for explorer.html.")] = Path("explorer.html"),
+    quiet: Quiet = False,
+) -> int:
+    """Write one HTML file in which a plugin's networks are explored with sliders, offline."""
+    _, settings = launched(quiet)
+    from platform_interface.explorer.command import write_explorer
+
+    path = write_explorer(settings, model, output)
+    if not quiet:
+        print(redact(f"{path}: open it in a browser"))
+    return DONE
+
+
+@app.command()
 def backtest(
     model: Annotated[str, typer.Argument(help="Plugin to run.")],
     asset: Annotated[str, typer.Argument(help="Asset; without it all that the launch names.")] = "",

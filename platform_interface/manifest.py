@@ -90,6 +90,7 @@ class Output(Checked):
     )
     series: str | None = Field(None, description="Name of the series on the platform where the settings say nothing.")
     columns: int = Field(0, ge=0, description="Length of an array output.")
+    profile: str = Field("", description="What the columns run along, such as 'surface to bottom': the page draws a heatmap.")
     calendar: bool = Field(False, description="The value may grow with time alone, so a longer gap may change it.")
 
 

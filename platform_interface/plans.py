@@ -116,7 +116,7 @@ def import_plugin(name: str, folder: Path) -> type[Model]:
     if str(program_folder()) not in sys.path:
         sys.path.insert(0, str(program_folder()))
     try:
-        package = _package(name, folder)
+        package = plugin_package(name, folder)
         for module in ("model", f"{name}_model"):
             if (folder / f"{module}.py").exists():
                 importlib.import_module(f"{package.__name__}.{module}")
@@ -125,7 +125,7 @@ def import_plugin(name: str, folder: Path) -> type[Model]:
     return registered(name)
 
 
-def _package(name: str, folder: Path) -> ModuleType:
+def plugin_package(name: str, folder: Path) -> ModuleType:
     """Import the very folder whose manifest was read, whatever else is called so."""
     full = f"models.{name}"
     if folder.parent == program_folder() / "models":

@@ -199,6 +199,14 @@ def test_page_states_what_kind_of_cell_it_is_about_before_its_first_table(tmp_pa
     assert page.index("Simulated cell, known parameters") < page.index("\n| ")
 
 
+def test_unequal_training_is_called_unfair(tmp_path: Path) -> None:
+    network, baseline = record("known-start", "network", 0, 9.0, 2.5), record("known-start", "data-only", 0, 90.0, 25.0)
+    network["training_cpu_seconds"], baseline["training_cpu_seconds"] = 1800.0, 1805.0
+    assert "They are equal." in written([network, baseline], tmp_path)
+    baseline["training_cpu_seconds"] = 900.0
+    assert "They are not equal" in written([network, baseline], tmp_path)
+
+
 def plan(folder: Path) -> list[study.Step]:
     """A study of two variants and two seeds."""
     return study.steps(folder / "data", folder, 60, [0, 1], ["network", "data-only"], folder / "results", folder / "cache")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +102,7 @@ def binned(samples: Samples, start: int, width: float, count: int, capacity: flo
     owner = np.clip(np.searchsorted(time, middle, side="right") - 1, 0, len(time) - 2)
 
     def total(values: FloatArray) -> FloatArray:
-        return np.bincount(which, values, count)
+        return np.bincount(which, values, count).astype(np.float64)
 
     seconds = total(length)
     filled = seconds >= COVERED * width
@@ -140,11 +141,36 @@ def _mean(
     both = (known[:-1] & known[1:])[owner]
     at = np.interp(cuts, time[known], values[known])
     length = np.diff(cuts) * both
-    seen = np.bincount(which, length, count)
-    return np.bincount(which, length * (at[:-1] + at[1:]) / 2, count) / np.where(seen > 0, seen, 1.0), seen
+    seen = np.bincount(which, length, count).astype(np.float64)
+    level = np.bincount(which, length * (at[:-1] + at[1:]) / 2, count)
+    return level / np.where(seen > 0, seen, 1.0), seen
 
 
-def without_padding(block: Block, first: int) -> Block:
-    """Return a block whose bins before `first` are padding."""
-    keep = np.arange(len(block.seconds)) >= first
-    return replace(block, seconds=block.seconds * keep, noise=np.where(keep, block.noise, BLIND))
+def stretches(time: TimeArray, length: int, gap: int, begun: bool) -> Iterator[tuple[int, int, bool, bool]]:
+    """Yield runs of samples of one block without a gap.
+
+    Parameters
+    ----------
+    begun : bool
+        Whether the first sample is the last one of the block before.
+
+    Yields
+    ------
+    low, high : int
+        First sample, the last one of the block before included where no gap lies between; and the first one after the run.
+    closed : bool
+        Whether there is a sample after the run.
+    joined : bool
+        Whether that one follows without a gap.
+    """
+    if not len(time):
+        return
+    steps, blocks = np.diff(time), time // length
+    broken = steps > gap
+    ends = np.flatnonzero(broken | (np.diff(blocks) != 0)) + 1
+    low = 0
+    for high in ends.tolist()[begun:]:
+        joined = not bool(broken[high - 1])
+        yield low, high, True, joined
+        low = high - 1 if joined else high
+    yield low, len(time), False, False

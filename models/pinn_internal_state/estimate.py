@@ -8,16 +8,21 @@ from typing import Literal
 
 import numpy as np
 
-from models.pinn_internal_state.belief import KNOWN, Belief, Kind, Uncertainty, aged, carried, first_belief, members
+from models.pinn_internal_state.belief import KNOWN, Belief, Kind, Uncertainty, aged, first_belief, members
 from models.pinn_internal_state.bins import WIDTHS, Samples, binned
 from models.pinn_internal_state.filter import PASSES, Step, advance, locate
 from models.pinn_internal_state.forward import KELVIN, RATED, Block, FloatArray, Network
+from models.pinn_internal_state.memory import carried
 
 #: Half width of a 90 % interval in standard deviations.
 Z90 = 1.6448536269514722
 #: Error of the network itself, calibrated on the validation seeds 2000 to 2011: fields of the negative and positive electrode
 #: [mol/m3], margin [V].
-FIELD_ERROR, MARGIN_ERROR = (20.0, 8.0), 0.001
+FIELD_ERROR, MARGIN_ERROR = (8.0, 3.0), 0.0002
+#: The same of the voltage. [V]
+VOLTAGE_ERROR = 0.0003
+#: Share of the voltage's misfit that the margin's error may have.
+MISFIT_SHARE = 0.3
 #: Doubt of the state of charge at the start: at rest, in mid-operation. [1]
 SOC_DOUBT = {"rest": 0.03, "unknown": 0.08}
 #: How much of the gradients of a cell in mid-operation a start may have.
@@ -35,7 +40,7 @@ class EstimatedHour:
     negative_half, positive_half : ndarray, shape (B, 20, 20)
         [mol/m3]
     voltage, voltage_half : ndarray, shape (B,)
-        Reconstructed, mean of the bin. [V]
+        Of the cell, what the sensor is off taken out; mean of the bin. [V]
     margin, margin_half : ndarray, shape (B,)
         To plating at the separator, mean of the bin. [V]
     soc, soc_half : ndarray, shape (B,)
@@ -129,7 +134,8 @@ def _fields(kind: Kind, step: Step, block: Block) -> tuple[FloatArray, ...]:
     """Run the corrected start again, for the fields of every bin."""
     filled, count = block.filled, len(block.seconds)
     states = members(step.start.centre, step.start.directions)
-    found = kind.network.run(states, block, ("negative", "positive", "margin"))
+    found = kind.network.run(states, block, ("negative", "positive", "margin", "voltage"))
+    voltage = (found["voltage"] - states[:, kind.network.layout.offsets][:, 1:])[:, filled]
     fields, halves = [], []
     for name, error in zip(("negative", "positive"), FIELD_ERROR, strict=True):
         values = found[name][:, filled]
@@ -139,10 +145,15 @@ def _fields(kind: Kind, step: Step, block: Block) -> tuple[FloatArray, ...]:
     margin = found["margin"][:, filled]
     misfit = np.full(count, step.misfit)[filled]
     return (
-        *fields, *halves, step.voltage[filled], Z90 * np.hypot(step.voltage_sigma[filled], 0.001),
-        margin.mean(axis=0), Z90 * np.hypot(margin.std(axis=0), MARGIN_ERROR),
+        *fields, *halves, voltage.mean(axis=0), Z90 * np.hypot(voltage.std(axis=0), VOLTAGE_ERROR),
+        margin.mean(axis=0), Z90 * np.hypot(margin.std(axis=0), margin_error(step)),
         mean_soc.mean(axis=0), Z90 * mean_soc.std(axis=0), misfit,
     )  # fmt: skip
+
+
+def margin_error(step: Step) -> float:
+    """Return the standard deviation of the margin beyond the belief's [V]: what does not fit may be in the negative electrode."""
+    return float(np.hypot(MARGIN_ERROR, MISFIT_SHARE * step.misfit))
 
 
 def _soc(kind: Kind, field: FloatArray) -> FloatArray:

@@ -54,7 +54,7 @@ def capacity_of(side: str) -> float:
 
 def _potential(side: str, stoichiometry: FloatArray) -> FloatArray:
     table = cell()[side]["potential"]
-    return np.interp(stoichiometry, np.linspace(0.0005, 0.9995, len(table)), table)
+    return np.asarray(np.interp(stoichiometry, np.linspace(0.0005, 0.9995, len(table)), table), dtype=np.float64)
 
 
 def start_of(lost: FloatArray | float, full: bool) -> tuple[FloatArray, FloatArray]:
@@ -78,7 +78,7 @@ def start_of(lost: FloatArray | float, full: bool) -> tuple[FloatArray, FloatArr
     """
     window, lost = cell()["window"], np.asarray(lost, dtype=np.float64)
     negative, positive = capacity_of("negative"), capacity_of("positive")
-    first, other = (np.float64(window[side][int(full)]) for side in SIDES)
+    first, other = (np.asarray(window[side][int(full)], dtype=np.float64) for side in SIDES)
     limit = _potential("positive", other) - _potential("negative", first)
     total = negative * first + positive * other - lost
     low, high = np.full(lost.shape, 0.0005), np.full(lost.shape, 0.9995)
@@ -115,11 +115,11 @@ def explorer() -> dict[str, Any]:
 def _sliders() -> list[dict[str, Any]]:
     temperatures, rates = TRAINED
     return [
-        {"name": "temperature", "label": "Temperature of the cell, held constant", "unit": "°C", "minimum": -10, "maximum": 60, "step": 1,
+        {"name": "temperature", "label": "Cell temperature", "unit": "°C", "minimum": -10, "maximum": 60, "step": 1,
          "value": 25, "trained": temperatures, "trained_name": "trained at 15 to 35 °C"},
-        {"name": "rate", "label": "C-rate (1C is 5 A)", "unit": "C", "minimum": 0.5, "maximum": 5, "step": 0.1, "value": 1,
+        {"name": "rate", "label": "C-rate (1C: 5 A)", "unit": "C", "minimum": 0.5, "maximum": 5, "step": 0.1, "value": 1,
          "trained": rates, "trained_name": "trained up to 3C"},
-        {"name": "cycle", "label": "Full cycles behind it, at this temperature", "unit": "", "minimum": 0, "maximum": MOST_CYCLES,
+        {"name": "cycle", "label": "Full cycles so far", "unit": "", "minimum": 0, "maximum": MOST_CYCLES,
          "step": 20, "value": 0, "trained": None, "trained_name": ""},
     ]  # fmt: skip
 
@@ -132,7 +132,7 @@ def _choices(baseline: bool) -> list[dict[str, Any]]:
     return [
         choice("network", "Network", networks),
         choice("direction", "Load", {"discharge": "Discharge", "charge": "Charge"}),
-        choice("place", "c(r, t) shown at", {"mean": "Mean over x", "collector": "Collector", "separator": "Separator"}),
+        choice("place", "Where along x, for c(r, t)", {"separator": "Separator", "collector": "Collector", "mean": "Mean"}),
     ]
 
 
@@ -152,31 +152,40 @@ def _panels() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+#: What a reader must know; two are about the data-only network, of which one is shown.
+_NOTES = f"""
+Simulated cell, known parameters: nothing here was measured on a real cell.
+
+Truth: PyBaMM, Doyle-Fuller-Newman model, parameter set OKane2022, 20-point mesh, solved on the nodes marked + above, at 0, 500 and
+1,000 cycles; 10 of its 20 rows are kept. Errors are shown on these nodes only; between them there is no truth to compare with.
+
+Truth with electrolyte below {LEAST_ELECTROLYTE:.0f} mol/m³ anywhere is left out: the electrolyte laws of the parameter set end there.
+
+The errors are root mean squares over the rows and instants drawn, in mol/m³; negative and positive apart.
+
+A mean over x follows from counting charge and says little of a network: look at the collector, the separator and the surface.
+
+The parameter set lacks entropic heat (no reversible heat, no change of potential with temperature) and the hysteresis of silicon
+(one curve for charge and discharge).
+
+The temperature is the cell's, prescribed and constant: a real cell at 3C warms by many kelvin within minutes.
+
+Cycles behind the cell were full ones at the slider's temperature, and only take lithium: the SEI's loss shifts the window of
+stoichiometry. Film resistance, clogged pores, lost active material and plated lithium are not in these pictures.
+
+Nothing is drawn beyond the voltage limit (2.5 V on discharge, 4.2 V on charge), nor beyond the truth's: on a node its own, between
+the nodes the charge that the truth gives on those around, at most. Where the network's own electrolyte has fallen below
+{LEAST_ELECTROLYTE:.0f} mol/m³ the pictures are hatched: from there on it is not to be believed, and its own cut-off may come
+several times too late.
+"""
+_WITH_DATA_ONLY = """The data-only network was trained on the same data. It gives concentrations only, so voltage, margin and the end of
+the run are the physics network's; it was shown no aged cell."""
+_WITHOUT = "No data-only network is kept beside these weights, so there is none to compare with."
+
+
 def _notes(baseline: bool) -> list[str]:
-    notes = [
-        "Simulated cell, known parameters: nothing here was measured on a real cell.",
-        "Truth: PyBaMM, Doyle-Fuller-Newman model, parameter set OKane2022, 20-point mesh, solved on the nodes marked + above, at 0, 500 "
-        "and 1,000 cycles; 10 of its 20 rows are kept. Errors are shown on these nodes only; between them there is no truth to compare with.",
-        f"Truth with electrolyte below {LEAST_ELECTROLYTE:.0f} mol/m³ anywhere is left out: the electrolyte laws of the parameter set end there.",
-        "The errors are root mean squares over the rows and instants drawn, in mol/m³; negative and positive apart.",
-        "The parameter set lacks entropic heat (no reversible heat, no change of potential with temperature) and the hysteresis of "
-        "silicon (one curve for charge and discharge).",
-        "The temperature is the cell's, prescribed and constant: a real cell at 3C warms by many kelvin within minutes.",
-        "Cycles behind the cell only take lithium: the SEI's loss shifts the window of stoichiometry. Film resistance, clogged pores, "
-        "lost active material and plated lithium are not in these pictures.",
-        "Nothing is drawn beyond the voltage limit: 2.5 V on discharge, 4.2 V on charge. Where the network's own electrolyte has fallen "
-        f"below {LEAST_ELECTROLYTE:.0f} mol/m³ the pictures are hatched: from there on it is not to be believed, and its cut-off comes late, "
-        "in the cold by several times.",
-        "A mean over x follows from counting charge and says little of a network: look at the collector, the separator and the surface.",
-    ]
-    if baseline:
-        notes.append(
-            "The data-only network was trained on the same data. It gives concentrations only, so voltage, margin and the end of the run "
-            "are the physics network's; it was shown no aged cell."
-        )
-    else:
-        notes.append("No data-only network is kept beside these weights, so there is none to compare with.")
-    return notes
+    notes = [*_NOTES.strip().split("\n\n"), _WITH_DATA_ONLY if baseline else _WITHOUT]
+    return [" ".join(note.split()) for note in notes]
 
 
 def _text(values: npt.NDArray[Any]) -> str:
@@ -229,4 +238,5 @@ def _sei() -> dict[str, Any]:
         if each["model"] == "DFN" and each["window"] == [0.0, 1.0]
     ]
     current = predicted["weights"] == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
+    truth.sort(key=lambda each: float(each["temperature"]))
     return {"curves": predicted["curves"], "truth": truth, "by": predicted["by"], "current": current}

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from models.pinn_internal_state.belief import Belief, Kind
-from models.pinn_internal_state.estimate import FIELD_ERROR, MARGIN_ERROR, Z90
+from models.pinn_internal_state.belief import Belief, Kind, strain
+from models.pinn_internal_state.estimate import FIELD_ERROR, Z90, margin_error
 from models.pinn_internal_state.filter import Step
 from models.pinn_internal_state.forward import SHELLS, Block, FloatArray, Network, read_cell
 
@@ -62,12 +62,12 @@ def profiles(kind: Kind, belief: Belief) -> dict[str, Figure]:
         surface, mean over x [mol/m3]; ``negative_surface``, ``positive_surface``, shape (POINTS,): at the surface from the negative
         to the positive collector [mol/m3]; ``negative_stoichiometry``, ``positive_stoichiometry``: of the surface, mean over x [1].
     """
-    layout, weights = kind.network.layout, kind.network.basis.weights
+    layout, weights, wider = kind.network.layout, kind.network.basis.weights, strain(kind, belief)
     radii, surface, positions = _maps(kind.network)
     found = {}
     for number, (side, error) in enumerate(zip(SIDES, FIELD_ERROR, strict=True)):
         largest = read_cell()[side]["largest"]
-        centre, doubt = layout.electrode(belief.centre, number), layout.electrode(belief.directions, number)
+        centre, doubt = layout.electrode(belief.centre, number), layout.electrode(wider * belief.directions, number)
         found[f"{side}_profile"] = _with_interval(radii @ (centre @ weights), (doubt @ weights) @ radii.T, error)
         outside, its_doubt = surface @ centre, np.einsum("k,dkx->dx", surface, doubt)
         found[f"{side}_surface"] = _with_interval(outside @ positions, its_doubt @ positions, error)
@@ -78,7 +78,7 @@ def profiles(kind: Kind, belief: Belief) -> dict[str, Figure]:
 
 def charge(kind: Kind, belief: Belief) -> Figure:
     """Return the state of charge from the lithium in the negative electrode. [1]"""
-    ahead = kind.soc(belief.directions) - kind.soc(np.zeros_like(belief.centre))
+    ahead = strain(kind, belief) * (kind.soc(belief.directions) - kind.soc(np.zeros_like(belief.centre)))
     low, high = kind.windows()[0]
     return _with_interval(kind.soc(belief.centre), ahead, 0.25 * FIELD_ERROR[0] / float(high - low))
 
@@ -87,7 +87,7 @@ def plating(kind: Kind, step: Step, block: Block) -> tuple[Figure, float]:
     """Return the block's least margin to plating [V], and where along the negative electrode it is, 1 at the separator."""
     filled = block.filled
     place = int(np.flatnonzero(filled)[np.argmin(step.margin[filled])])
-    margin = Figure(step.margin[place], Z90 * np.hypot(step.margin_sigma[place], MARGIN_ERROR))
+    margin = Figure(step.margin[place], Z90 * np.hypot(strain(kind, step.end) * step.margin_sigma[place], margin_error(step)))
     along = step.anode[place]
     least = int(np.argmin(along))
     inside = least < len(along) - 1 and float(along[least]) < float(step.margin[place])

@@ -7,7 +7,7 @@ The meaning of the modes is read off the graph itself, so that no second eigen-d
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -40,11 +40,11 @@ SALT = 1000.0
 #: What a run of the ensemble is asked for.
 SCALARS = ("voltage", "margin_least", "residual", "negative1", "positive1", "electrolyte1")
 KELVIN = 273.15
-#: Length of a bin of padding: a rate over no time at all is not a number in single precision. [s]
-INSTANT = 1e-6
+#: Residual of Butler-Volmer above which a run is done again with more sweeps. [A/m2]
+DOUBTED = 0.5
 
 
-class Diverged(ArithmeticError):
+class DivergedError(ArithmeticError):
     """A state outside everything the network computes with: no answer, and no fault of the program."""
 
 
@@ -83,7 +83,7 @@ class Layout:
 
     @property
     def size(self) -> int:
-        return self.offsets.stop
+        return int(self.offsets.stop)
 
     def electrode(self, states: FloatArray, side: int) -> FloatArray:
         """Return the modes of an electrode, 0 negative, 1 positive, shape (..., SHELLS, nodes). [mol/m3]"""
@@ -153,7 +153,7 @@ class Basis:
     @property
     def uniform(self) -> FloatArray:
         """Modes of a concentration of 1 everywhere, shape (SHELLS,)."""
-        return self.modes.sum(axis=1)
+        return np.asarray(self.modes.sum(axis=1))
 
     def to_positions(self, places: FloatArray) -> FloatArray:
         """Return the matrix (nodes, places) from values at the nodes to those of their polynomial at `places`."""
@@ -171,17 +171,19 @@ class Network:
     ----------
     session : onnxruntime.InferenceSession
         With the interface that this folder's README.md names.
+    thorough : callable, optional
+        Opens one with more sweeps and the same interface, for what the first does not settle: its first guess is learned, and a block
+        that ends near empty may be unlike anything it was trained on. Called when it is needed.
     """
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    def __init__(self, session: Any, thorough: Callable[[], Any] | None = None) -> None:
+        self._session, self._open, self._thorough = session, thorough, None
         shapes = {given.name: given.shape for given in session.get_inputs()}
         self.layout = Layout(int(shapes["negative0"][2]), int(shapes["electrolyte0"][1]))
-        self._memory = int(shapes["memory0"][1]) if "memory0" in shapes else 0
         self.basis = self._read_basis()
 
     def run(self, states: FloatArray, block: Block, names: Sequence[str] = SCALARS) -> dict[str, FloatArray]:
-        """Run every state over a block.
+        """Run every state over a block; those that do not settle once more, thoroughly.
 
         Parameters
         ----------
@@ -195,32 +197,48 @@ class Network:
         -------
         dict of ndarray
             By name, the first dimension M.
+
+        Raises
+        ------
+        DivergedError
+            A state is outside everything the network computes with.
         """
+        wanted = names if "residual" in names else (*names, "residual")
+        result = self._run(self._session, states, block, wanted)
+        lost = np.ones(len(states), bool) if result is None else _unsettled(result, block)
+        if lost.any() and self._open is not None:
+            self._thorough = self._thorough or self._open()
+            again = self._run(self._thorough, states[lost], block, wanted)
+            if again is not None:
+                result = result or {name: np.empty((len(states), *value.shape[1:])) for name, value in again.items()}
+                for name, value in again.items():
+                    result[name][lost] = value
+        if result is None or not all(np.isfinite(result[name]).all() for name in names):
+            raise DivergedError("a state left the range that the network computes in")
+        if "voltage" in result:
+            result["voltage"] = result["voltage"] + states[:, self.layout.offsets][:, 1:]
+        return {name: result[name] for name in names}
+
+    def _run(self, session: Any, states: FloatArray, block: Block, names: Sequence[str]) -> dict[str, FloatArray] | None:
+        """Run a graph; None where a concentration that is not a number has no place in one of its tables."""
         import onnxruntime
         from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-        layout, count = self.layout, len(states)
-        offsets = states[:, layout.offsets]
-        current = np.where(block.filled, block.current - offsets[:, :1], 0.0)
+        layout = self.layout
+        current = np.where(block.filled, block.current - states[:, layout.offsets][:, :1], 0.0)
         feed = {"current": current, "negative0": layout.electrode(states, 0), "positive0": layout.electrode(states, 1)}
-        series = {"spread": block.spread, "temperature": block.temperature, "seconds": np.maximum(block.seconds, INSTANT)}
+        series = {"spread": block.spread, "temperature": block.temperature, "seconds": block.seconds}
         feed |= {name: np.broadcast_to(value, current.shape) for name, value in series.items()}
         feed |= {"electrolyte0": layout.electrolyte(states), "parameters": states[:, layout.parameters]}
-        if self._memory:
-            feed["memory0"] = np.zeros((count, self._memory))
         options = onnxruntime.RunOptions()
         options.only_execute_path_to_fetches = True
+        options.log_severity_level = 4  # what goes wrong is raised; a line on stderr would come beside it
         inputs = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in feed.items()}
         try:
-            found = self._session.run(list(names), inputs, options)
-        except InvalidArgument:  # a concentration that is not a number has no place in a table
-            raise Diverged("a state left the range that the network computes in") from None
-        result = {name: np.asarray(value, dtype=np.float64) for name, value in zip(names, found, strict=True)}
-        if not all(np.isfinite(value).all() for value in result.values()):
-            raise Diverged("the network gave a value that is not a number")
-        if "voltage" in result:
-            result["voltage"] = result["voltage"] + offsets[:, 1:]
-        return result
+            found = session.run(list(names), inputs, options)
+        except InvalidArgument:
+            return None
+        return {name: np.array(value, dtype=np.float64) for name, value in zip(names, found, strict=True)}
 
     def end(self, states: FloatArray, found: dict[str, FloatArray]) -> FloatArray:
         """Return the states after a block, from those before it and what :meth:`run` gave."""
@@ -230,7 +248,8 @@ class Network:
     def _read_basis(self) -> Basis:
         layout = self.layout
         point, weight = np.polynomial.legendre.leggauss(layout.nodes)
-        nothing = Block(*(np.full(24, value) for value in (0.0, 0.0, 298.15, 0.0, 0.0, 1.0)))
+        none = np.zeros(24)
+        nothing = Block(none, none, none + 298.15, none, none, none + 1.0)
         states = np.zeros((1 + SHELLS, layout.size))
         layout.electrode(states, 0)[1:] = np.eye(SHELLS)[:, :, None] * 1000.0
         shells = self.run(states, nothing, ["negative"])["negative"][:, 0, :, 0]
@@ -248,21 +267,35 @@ class Network:
         return Basis(shells, np.linalg.inv(shells), liquid, rested, (point + 1) / 2, weight / 2)
 
 
+def _unsettled(result: dict[str, FloatArray], block: Block) -> npt.NDArray[np.bool_]:
+    """Return which states have a large residual, or a value that is not a number."""
+    settled = result["residual"][:, block.filled].max(axis=1, initial=0.0) < DOUBTED
+    for value in result.values():
+        settled &= np.isfinite(value.reshape(len(value), -1)).all(axis=1)
+    return np.asarray(~settled)
+
+
 @lru_cache(maxsize=2)
-def open_network(content: bytes) -> Network:
+def open_network(content: bytes, thorough: bytes | None = None) -> Network:
     """Open a network on one thread.
 
     Parameters
     ----------
     content : bytes
         Of the ONNX file.
+    thorough : bytes, optional
+        Of one with more sweeps.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return Network(onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"]))
+
+    def opened(file: bytes) -> Any:
+        return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+    return Network(opened(content), None if thorough is None else lambda: opened(thorough))
 
 
 @lru_cache(maxsize=1)

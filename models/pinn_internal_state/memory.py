@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from models.pinn_internal_state.belief import Belief, from_state, to_state
+from models.pinn_internal_state.belief import Belief
 from models.pinn_internal_state.bins import Samples
 from models.pinn_internal_state.forward import FloatArray, Network
 from models.pinn_internal_state.sei import Film
+
+#: Radial modes that doubt is carried in from block to block; the ninth of the slower electrode forgets within 10 s.
+CARRIED = 8
+#: Significant digits of what is carried.
+DIGITS = 7
 
 
 @dataclass
@@ -69,6 +74,41 @@ def recall(network: Network, state: dict[str, Any]) -> Memory:
         return Memory(network, Samples(np.zeros(0, np.int64), nothing, nothing, nothing), fresh)
     time, *series = state["samples"]
     rows = [np.array([np.nan if v is None else v for v in row], dtype=np.float64) for row in series]
-    beliefs = {name: None if state[name] is None else from_state(network, state[name]) for name in ("belief", "before")}
+    belief, before = (None if state[name] is None else from_state(network, state[name]) for name in ("belief", "before"))
     rest = {name: state[name] for name in ("joined", "width", "misfits", "alarm")}
-    return Memory(network, Samples(np.array(time, np.int64), *rows), np.array(state["thickness"]), **beliefs, **rest)
+    return Memory(network, Samples(np.array(time, np.int64), *rows), np.array(state["thickness"]), belief, before, **rest)
+
+
+def carried(network: Network, belief: Belief) -> Belief:
+    """Return the belief as it is carried: doubt in slow modes only, everything rounded."""
+    directions = belief.directions.copy()
+    for side in (0, 1):
+        network.layout.electrode(directions, side)[:, CARRIED:] = 0.0
+    return Belief(_rounded(belief.centre), _rounded(directions), float(_rounded(np.array([belief.unfit]))[0]))
+
+
+def _rounded(values: FloatArray) -> FloatArray:
+    size = np.abs(values)
+    scale = 10.0 ** (DIGITS - 1 - np.floor(np.log10(np.where(size > 1e-30, size, 1.0))))
+    return np.asarray(np.where(size > 1e-30, np.rint(values * scale) / scale, 0.0))
+
+
+def to_state(network: Network, belief: Belief) -> dict[str, Any]:
+    """Return strict JSON of a carried belief."""
+    layout = network.layout
+    particles = [layout.electrode(belief.directions, side)[:, :CARRIED].reshape(len(belief.directions), -1) for side in (0, 1)]
+    short = np.concatenate([*particles, belief.directions[:, 2 * layout.particles :]], axis=1)
+    return {"centre": belief.centre.tolist(), "directions": short.tolist(), "unfit": belief.unfit}
+
+
+def from_state(network: Network, state: dict[str, Any]) -> Belief:
+    """Return the belief that :func:`to_state` took apart."""
+    layout = network.layout
+    short = np.array(state["directions"])
+    directions = np.zeros((len(short), layout.size))
+    size = CARRIED * layout.nodes
+    for side in (0, 1):
+        part = short[:, side * size : (side + 1) * size].reshape(-1, CARRIED, layout.nodes)
+        layout.electrode(directions, side)[:, :CARRIED] = part
+    directions[:, 2 * layout.particles :] = short[:, 2 * size :]
+    return Belief(np.array(state["centre"]), directions, float(state["unfit"]))

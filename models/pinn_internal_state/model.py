@@ -5,26 +5,25 @@ Equations, ranges of validity and references are in this folder's README.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from models.pinn_internal_state import figures, sei
-from models.pinn_internal_state.belief import Kind, Uncertainty, aged, carried
-from models.pinn_internal_state.bins import WIDTHS, Samples, TimeArray, binned, width_for
+from models.pinn_internal_state.belief import Kind, Uncertainty, aged
+from models.pinn_internal_state.bins import WIDTHS, Samples, TimeArray, binned, stretches, width_for
 from models.pinn_internal_state.estimate import started
 from models.pinn_internal_state.figures import Figure
 from models.pinn_internal_state.filter import PASSES, Step, advance
-from models.pinn_internal_state.forward import KELVIN, Block, Diverged, FloatArray, open_network, read_cell
-from models.pinn_internal_state.memory import Memory, recall
+from models.pinn_internal_state.forward import KELVIN, Block, DivergedError, FloatArray, open_network, read_cell
+from models.pinn_internal_state.memory import Memory, carried, recall
 from platform_interface import Model, ModelError, ModelInput, register_model
 
 #: Range that the network was made for: temperature [°C], current over the capacity [1/h].
 COLDEST, WARMEST, LARGEST = -20.0, 65.0, 3.5
 #: Codes of `status`.
-ESTIMATED, STARTING, BLIND, OUTSIDE, TOO_LARGE, STRANGE = range(6)
+ESTIMATED, STARTING, BLIND, OUTSIDE, TOO_LARGE, STRANGE, LOST = range(7)
 #: Share of a block's bins that it must have.
 LEAST = 1.0 / 3.0
 #: After so many blocks in a row that did not fit, what was learned of the parameters is forgotten.
@@ -100,8 +99,9 @@ class InternalState(Model):
             voltage_error=get("voltage_error"),
             voltage_error_per_rate=get("voltage_error_per_rate"),
             walk=get("parameter_walk"),
+            surest=get("parameter_floor"),
         )
-        network = open_network(self.weights("weights.onnx"))
+        network = open_network(self.weights("weights.onnx"), self.weights("thorough.onnx"))
         return Kind(network, float(data["capacity"]), doubt, float(data.get("lithium_shift") or 0.0))
 
     def _blocks(self, kind: Kind, memory: Memory, samples: Samples, limit: int) -> None:
@@ -110,7 +110,7 @@ class InternalState(Model):
         count = WIDTHS[memory.width]
         length = round(memory.width * 1000) * count
         opened = 0
-        for low, high, closed, joined in _stretches(samples.time, length, min(limit, length // 2), memory.joined):
+        for low, high, closed, joined in stretches(samples.time, length, min(limit, length // 2), memory.joined):
             opened = low
             if not closed:
                 break
@@ -138,8 +138,9 @@ class InternalState(Model):
         step = _advanced(kind, memory, block)
         if step is None or step.misfit > self.config["misfit_limit"]:
             memory.misfits += 1
-            memory.belief, memory.before = None, memory.before if memory.misfits < PATIENCE else None
-            return STRANGE
+            memory.before = (memory.belief or memory.before) if memory.misfits < PATIENCE else None
+            memory.belief = None
+            return LOST if step is None else STRANGE
         memory.misfits = 0
         memory.belief = carried(kind.network, step.end)
         for name, figure in figures.profiles(kind, memory.belief).items():
@@ -231,6 +232,10 @@ REMEDIES = {
         "the voltage is not that of the cell the network knows (LG M50, NMC811 with graphite and SiOx). Check 'Capacity', "
         "'Cells in series', the sign of the current and 'Lithium Shift'; for another cell train the network (how-to/train-pinn.md)."
     ),
+    LOST: (
+        "the network could not follow them; near an empty or an overfull electrode it does not always. The next block starts anew. "
+        "If it is many, check as for a voltage that does not fit: 'Capacity', 'Cells in series', the sign of the current."
+    ),
 }
 
 
@@ -241,7 +246,7 @@ def _advanced(kind: Kind, memory: Memory, block: Block) -> Step | None:
         belief = started(kind, block, "unknown", memory.before) if memory.belief is None else memory.belief
         belief = aged(kind, belief, float(block.seconds.sum()), block.doubt)
         return advance(kind, belief, block, PASSES if again else 1)
-    except Diverged:
+    except DivergedError:
         return None
 
 
@@ -257,36 +262,6 @@ def _status(kind: Kind, block: Block, samples: Samples) -> int:
         return OUTSIDE
     rate = np.abs(samples.current).max() / kind.capacity
     return TOO_LARGE if rate > LARGEST else ESTIMATED
-
-
-def _stretches(time: TimeArray, length: int, gap: int, begun: bool) -> Iterator[tuple[int, int, bool, bool]]:
-    """Yield runs of samples of one block without a gap.
-
-    Parameters
-    ----------
-    begun : bool
-        Whether the first sample is the last one of the block before.
-
-    Yields
-    ------
-    low, high : int
-        First sample, the last one of the block before included where no gap lies between; and the first one after the run.
-    closed : bool
-        Whether there is a sample after the run.
-    joined : bool
-        Whether that one follows without a gap.
-    """
-    if not len(time):
-        return
-    steps, blocks = np.diff(time), time // length
-    broken = steps > gap
-    ends = np.flatnonzero(broken | (np.diff(blocks) != 0)) + 1
-    low = 0
-    for high in ends.tolist()[begun:]:
-        joined = not bool(broken[high - 1])
-        yield low, high, True, joined
-        low = high - 1 if joined else high
-    yield low, len(time), False, False
 
 
 def _check_width(width: float) -> None:

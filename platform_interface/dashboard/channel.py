@@ -19,6 +19,8 @@ FAR = 5.0
 MOST_FAR = 3
 #: How the text of a code ends that speaks of the time before its sample.
 UP_TO = "up to this sample"
+#: Columns of a heatmap that one page shows.
+MOST_COLUMNS = 1500
 #: Median absolute deviation of normal noise -> standard deviation.
 _TO_SIGMA = 1.4826
 
@@ -37,6 +39,8 @@ class Channel:
         Meaning of each code; empty for a quantity.
     holds : bool
         A value holds until the next one: the series is decimated. Otherwise nothing is known between two samples.
+    profile : str
+        What the elements of an array run along; such an array is drawn as a heatmap.
     """
 
     key: str
@@ -47,6 +51,7 @@ class Channel:
     allowance: Allowance
     codes: Mapping[str, str] = field(default_factory=dict)
     holds: bool = False
+    profile: str = ""
     gaps: list[tuple[int, int]] = field(default_factory=list)
     trails: list[Trail] = field(init=False)
     low: Trail = field(default_factory=Trail)
@@ -55,13 +60,14 @@ class Channel:
     last_row: tuple[int, Values] | None = None
     rows: int = 0
     _deviations: list[Values] = field(default_factory=list)
+    _columns: list[tuple[int, Values]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.trails = [Trail(codes=bool(self.codes), holds=self.holds) for _ in range(max(1, len(self.numbers)))]
 
     @property
     def is_band(self) -> bool:
-        return len(self.numbers) > MOST_LINES
+        return len(self.numbers) > MOST_LINES and not self.profile
 
     @property
     def backward(self) -> list[float]:
@@ -96,7 +102,24 @@ class Channel:
         for trail, more in zip(self.trails, held, strict=False):
             trail.count -= more
 
+    def heat(self) -> tuple[Times, Values]:
+        """Return times (n,) and columns (n, k) of the heatmap; a gap is a pair of columns of NaN."""
+        times = np.array([time for time, _ in self._columns], np.int64)
+        return times, np.array([column for _, column in self._columns])
+
+    def _add_columns(self, time: Times, values: Values, broken: bool) -> None:
+        """Keep a column in each slot of the range, whole: a profile of extremes of different times would be none."""
+        nothing = np.full(len(values), np.nan)
+        if broken and self._columns and time.size:
+            self._columns += [(self._columns[-1][0] + 1, nothing), (int(time[0]) - 1, nothing)]
+        slot = max(1, self.allowance.span // MOST_COLUMNS)
+        for index in range(time.size):
+            if not self._columns or time[index] // slot != self._columns[-1][0] // slot or index == 0:
+                self._columns.append((int(time[index]), values[:, index].copy()))
+
     def _add_piece(self, time: Times, values: Values, broken: bool) -> None:
+        if self.profile:
+            self._add_columns(time, values, broken)
         points = self.allowance.of(int(time[-1] - time[0]), time.size)
         if self.is_band:
             self._add_band(time, values, points, broken)

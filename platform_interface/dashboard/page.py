@@ -91,14 +91,14 @@ def render(template: str, content: dict[str, Any], single: bool) -> str:
     figure = content.get("figure")
     data = json_for_html(figure) if figure else ""
     scripts = {name: Markup(script_of(name)) for name in _needed(template, bool(figure)) if single}  # noqa: S704 - our own files
-    policy = _policy([str(text) for name, text in scripts.items() if name.endswith(".js")])
-    return _environment().get_template(template).render(
+    policy = policy_of([str(text) for name, text in scripts.items() if name.endswith(".js")])
+    return environment().get_template(template).render(
         **{**content, "figure": Markup(data)}, single=single, scripts=scripts, policy=policy  # noqa: S704 - escaped above
     )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
     """Return the templates, read once a process."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -111,7 +111,7 @@ def _needed(template: str, drawn: bool) -> tuple[str, ...]:
     return SHARED if template == "dashboard.html" and drawn else SHARED[1:]
 
 
-def _policy(scripts: list[str]) -> str:
+def policy_of(scripts: list[str]) -> str:
     """Return a content security policy: no request to anywhere, and no script but ours."""
     hashes = [f"'sha256-{_digest(script)}'" for script in scripts]
     allowed = " ".join(hashes) if hashes else "'self' file:"

@@ -17,6 +17,8 @@ from platform_interface.table import Times, Values
 
 #: Lines of one panel, and how far their sizes may differ to share an axis.
 MOST_TOGETHER, MOST_APART = 4, 8.0
+#: How the names of outputs end that are the interval of another one: it is shaded around that one's line.
+INTERVAL = ("_lower", "_upper")
 #: Letters that fit along the axis of a panel.
 LONGEST_LABEL = 30
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
@@ -90,7 +92,14 @@ def output_panels(channels: Mapping[str, Channel], spans: Sequence[Stretch], enc
 def together(channels: Sequence[Channel]) -> list[list[Channel]]:
     """Group single quantities that can share an axis: one unit, sizes not too far apart; the order is kept."""
     groups: list[list[Channel]] = []
+    keys = {channel.key: channel for channel in channels}
+    ends = {f"{key}{end}" for key in keys for end in INTERVAL if all(f"{key}{other}" in keys for other in INTERVAL)}
     for channel in channels:
+        if channel.key in ends:
+            continue
+        if f"{channel.key}{INTERVAL[0]}" in ends:  # a figure and the ends of its interval are one panel
+            groups.append([channel, *(keys[f"{channel.key}{end}"] for end in INTERVAL)])
+            continue
         home = next((group for group in groups if _fits(channel, group)), None)
         if home is None:
             groups.append([channel])
@@ -139,7 +148,11 @@ def _panel(channels: Sequence[Channel], spans: Sequence[Stretch], encoder: Encod
         panel["title"] = names
         known = {float(code): text for code, text in first.codes.items()}
         panel["codes"] = {f"{code:g}": known.get(code, f"code {code:g}") for code in sorted(first.trails[0].present)}
-    if first.is_band:
+    if first.profile:
+        _add_heat(panel, first, encoder)
+    elif [channel.key for channel in channels[1:3]] == [f"{first.key}{end}" for end in INTERVAL]:
+        _add_interval(panel, [first, *channels[3:]], channels[1:3], encoder)
+    elif first.is_band:
         _add_band(panel, first, encoder)
     else:
         _add_lines(panel, channels, encoder)
@@ -180,6 +193,33 @@ def _add_band(panel: dict[str, Any], channel: Channel, encoder: Encoder) -> None
         name = f"{channel.title} {channel.numbers[position]}, {level:+.3g}{unit} from the median"
         panel["lines"].append({"name": name, "shape": "linear", **encoder.line(trail), **_figures(trail)})
     panel["lowest"], panel["highest"] = channel.low.low, channel.high.high
+
+
+def _add_interval(panel: dict[str, Any], lines: Sequence[Channel], ends: Sequence[Channel], encoder: Encoder) -> None:
+    """Lines, and an area for the interval of the first of them."""
+    first = lines[0]
+    panel["title"] = label(" · ".join(channel.title for channel in lines), first.unit)
+    panel["axis"] = axis_label([channel.title for channel in lines], first.unit)
+    told = {channel.note for channel in ends}
+    panel["notes"] = [note for note in panel["notes"] if note not in told]
+    low, high = (channel.trails[0] for channel in ends)
+    panel["band"] = {"low": encoder.line(low), "high": encoder.line(high), "name": f"interval of {first.title}"}
+    panel["lowest"], panel["highest"] = low.low, high.high
+    _add_lines(panel, lines, encoder)
+
+
+def _add_heat(panel: dict[str, Any], channel: Channel, encoder: Encoder) -> None:
+    """A heatmap over time, and its first and last element as lines that are read off, not drawn."""
+    time, columns = channel.heat()
+    known = columns[np.isfinite(columns)]
+    panel["heat"] = {
+        **encoder.arrays(time, columns), "numbers": list(channel.numbers), "along": channel.profile,
+        "low": float(known.min()) if known.size else 0.0, "high": float(known.max()) if known.size else 0.0,
+    }  # fmt: skip
+    ends = channel.profile.split(" to ")
+    names = ends if len(ends) == 2 else [f"{channel.title} {channel.numbers[position]}" for position in (0, -1)]
+    for name, trail in zip(names, (channel.trails[0], channel.trails[-1]), strict=True):
+        panel["lines"].append({"name": name, "shape": "linear", **encoder.line(trail), **_figures(trail)})
 
 
 def _figures(trail: Trail) -> dict[str, Any]:

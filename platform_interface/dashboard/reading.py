@@ -145,7 +145,8 @@ def _output(plan: Plan, name: str, labels: tuple[str, ...], view: View, points: 
     numbers = tuple(int(label.rsplit("|", 1)[1]) for label in labels) if array else ()
     allowance = Allowance(points, view.end - view.start, samples)
     holds = given.decimation_threshold is not None
-    return Channel(name, plan.outputs[name], given.unit, given.description, numbers, allowance, given.codes or {}, holds)
+    title, codes = plan.outputs[name], given.codes or {}
+    return Channel(name, title, given.unit, given.description, numbers, allowance, codes, holds, given.profile if array else "")
 
 
 def _present(table: Table) -> tuple[Times, Values]:

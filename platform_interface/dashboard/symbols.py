@@ -6,7 +6,7 @@ _SYMBOLS = {
     "ampere_hour": "Ah", "kilowatt_hour": "kWh", "dimensionless": "1", "volt": "V", "ampere": "A", "degC": "°C", "percent": "%",
     "hour": "h", "watt": "W", "kilowatt": "kW", "millivolt": "mV", "watt_hour": "Wh", "second": "s", "ohm": "Ω",
     "milliohm": "mΩ", "kelvin": "K", "day": "d", "millivolt / day": "mV/d", "millivolt/day": "mV/d",
-    "milliampere": "mA", "1 / hour": "1/h",
+    "milliampere": "mA", "1 / hour": "1/h", "nanometer": "nm", "mole / meter ** 3": "mol/m³",
 }  # fmt: skip
 
 

@@ -144,7 +144,12 @@ def panel_words(panel: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
         "marks": [{"kind": k, "name": _MARKS[k], "strip": k not in ("gap", "refused")} for k in kinds],
         "bars": [(number, "none" if value is None else f"{value:.5g}") for number, value in pairs],
         "bars_at": shown(bars["time"], zone) if bars else "",
+        "heat": _heat_words(panel["heat"], panel["unit"]) if "heat" in panel else None,
     }  # fmt: skip
+
+
+def _heat_words(heat: Mapping[str, Any], unit: str) -> dict[str, str]:
+    return {"low": f"{heat['low']:.5g}", "high": f"{heat['high']:.5g}", "unit": unit, "along": heat["along"]}
 
 
 def _figure_row(line: Mapping[str, Any], zone: ZoneInfo) -> dict[str, str]:

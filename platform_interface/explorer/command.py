@@ -11,8 +11,9 @@ from typing import Any, cast
 
 from platform_interface import __version__
 from platform_interface.dashboard import page
-from platform_interface.errors import PlatformError, UsageError
+from platform_interface.errors import PlatformError, TwinError, UsageError
 from platform_interface.explorer.graph import page_graph
+from platform_interface.log import LOGGER
 from platform_interface.manifest import discover, read_manifest
 from platform_interface.plans import plugin_folders, plugin_package
 from platform_interface.settings import Settings
@@ -51,6 +52,29 @@ def write_explorer(settings: Settings, model: str, output: Path) -> Path:
     path = output / NAME if output.is_dir() else output
     page.write(path, explorer_page(name, known[name]))
     return path
+
+
+def write_for_demo(settings: Settings) -> None:
+    """Put a copy beside the pages of a demo, unless one is there that nothing has changed since.
+
+    That it cannot be written is a warning, for the numbers are on the platform.
+    """
+    folder = settings.folder(settings.platform.pages)
+    try:
+        known = explorable(settings)
+        if known and not _current(folder / NAME, next(iter(known.values()))):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_explorer(settings, "", folder)
+    except (TwinError, OSError) as error:
+        LOGGER.warning("the explorer could not be written: %s", error)
+
+
+def _current(path: Path, plugin: Path) -> bool:
+    """Say whether a page is younger than all that it is made of."""
+    if not path.exists():
+        return False
+    made_of = [file for place in (plugin, Path(__file__).parent, page.TEMPLATES) for file in place.iterdir() if file.is_file()]
+    return path.stat().st_mtime > max(file.stat().st_mtime for file in made_of)
 
 
 def explorer_page(name: str, folder: Path) -> str:
@@ -94,6 +118,5 @@ def _content(name: str, folder: Path) -> dict[str, Any]:
         module = importlib.import_module(f"{package.__name__}.{MODULE}")
         return cast(Callable[[], dict[str, Any]], getattr(module, MODULE))()
     except (ImportError, AttributeError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise PlatformError(
-            f"models/{name}/{MODULE}.py: {type(error).__name__}: {error}. Take the whole folder from one release."
-        ) from error
+        reason = f"{type(error).__name__}: {error}"
+        raise PlatformError(f"models/{name}/{MODULE}.py: {reason}. Take the whole folder from one release.") from error

@@ -129,7 +129,7 @@ def _node(data: memoryview) -> Node:
 
 
 def _attribute(data: memoryview) -> tuple[str, Any]:
-    name, single, many = "", None, []
+    name, single, many = "", None, []  # type: str, Any, list[Any]
     listed = False
     for number, kind, value in wire.fields(data):
         if number == 1:

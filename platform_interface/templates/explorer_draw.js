@@ -24,15 +24,16 @@ const Draw = (() => {
     return { pen, width, height };
   }
   function write(pen, text, x, y, align = "left", ink = "--soft", base = "alphabetic") { pen.fillStyle = style(ink); pen.textAlign = align; pen.textBaseline = base; pen.fillText(text, x, y); }
-  function axes(pen, box, x, y, grid, bare = false) {
+  /* bare: which of the two axes has no numbers and no title, because a neighbour has them. */
+  function axes(pen, box, x, y, grid, bare = {}) {
     pen.lineWidth = 1;
     for (const v of ticks(x.low, x.high, Math.min(6, box.width / 58))) {
       const at = box.left + (box.width * (v - x.low)) / (x.high - x.low);
       pen.strokeStyle = style(grid ? "--grid" : "--line");
       pen.beginPath(); pen.moveTo(at, grid ? box.top : box.top + box.height); pen.lineTo(at, box.top + box.height + 4); pen.stroke();
-      write(pen, plain(v), at, box.top + box.height + 7, "center", "--soft", "top");
+      if (!bare.x) write(pen, plain(v), at, box.top + box.height + 7, "center", "--soft", "top");
     }
-    for (const v of bare ? [] : ticks(y.low, y.high, Math.min(6, box.height / 30))) {
+    for (const v of bare.y ? [] : ticks(y.low, y.high, Math.min(6, box.height / 30))) {
       const at = box.top + box.height - (box.height * (v - y.low)) / (y.high - y.low);
       pen.strokeStyle = style(grid ? "--grid" : "--line");
       pen.beginPath(); pen.moveTo(box.left - 4, at); pen.lineTo(grid ? box.left + box.width : box.left, at); pen.stroke();
@@ -40,19 +41,19 @@ const Draw = (() => {
     }
     pen.strokeStyle = style("--line");
     pen.strokeRect(box.left, box.top, box.width, box.height);
-    write(pen, x.title, box.left + box.width / 2, box.top + box.height + 22, "center", "--soft", "top");
-    if (!y.title) return;
+    if (!bare.x) write(pen, x.title, box.left + box.width / 2, box.top + box.height + 22, "center", "--soft", "top");
+    if (bare.y || !y.title) return;
     pen.save();
     pen.translate(box.left - 46, box.top + box.height / 2);
     pen.rotate(-Math.PI / 2);
     write(pen, y.title, 0, 0, "center", "--soft", "middle");
     pen.restore();
   }
-  function hatch(pen, left, top, width, height) {
+  function hatch(pen, left, top, width, height, fill = 0.55) {
     if (width <= 0 || height <= 0) return;
     pen.save();
     pen.beginPath(); pen.rect(left, top, width, height); pen.clip();
-    pen.fillStyle = style("--notice-back"); pen.globalAlpha = 0.55; pen.fillRect(left, top, width, height);
+    pen.fillStyle = style("--notice-back"); pen.globalAlpha = fill; pen.fillRect(left, top, width, height);
     pen.globalAlpha = 0.4; pen.strokeStyle = style("--notice"); pen.lineWidth = 1;
     pen.beginPath();
     for (let at = left - height; at < left + width; at += 9) { pen.moveTo(at, top + height); pen.lineTo(at + height, top); }
@@ -84,19 +85,20 @@ const Draw = (() => {
     return low > high ? [0, 1] : [low, high];
   }
   function heat(canvas, { parts, x, y, unit, outside }) {
-    const { pen, width, height } = begin(canvas), stacked = width < 520, bar = 74, left = 52, gap = stacked ? 0 : 18;
-    const each = stacked ? width - left - bar : (width - left - bar - gap) / 2, tall = stacked ? (height - 2 * 62) / 2 : height - 62, [low, high] = limits(parts);
+    const { pen, width, height } = begin(canvas), stacked = width < 560, bar = 74, left = 52, gap = stacked ? 34 : 18;
+    const each = stacked ? width - left - bar : (width - left - bar - gap) / 2, tall = stacked ? (height - 66 - gap) / 2 : height - 66, [low, high] = limits(parts);
     parts.forEach((part, k) => {
-      const box = { left: stacked ? left : left + k * (each + gap), top: 20 + (stacked ? k * (tall + 62) : 0), width: each, height: tall };
-      write(pen, part.name, box.left, box.top - 7, "left", "--ink");
+      const box = { left: stacked ? left : left + k * (each + gap), top: 24 + (stacked ? k * (tall + gap) : 0), width: each, height: tall };
+      part.box = box;
+      write(pen, part.name, box.left, box.top - 10, "left", "--ink");
       if (part.times) { pen.imageSmoothingEnabled = false; pen.drawImage(image(part, x, low, high, Math.max(2, Math.round(each))), box.left, box.top, each, tall); }
       else write(pen, part.missing, box.left + each / 2, box.top + tall / 2, "center", "--soft", "middle");
-      if (outside) hatch(pen, box.left, box.top, each, 6);
-      if (part.doubt < part.end) hatch(pen, box.left + (each * part.doubt) / x.high, box.top, (each * (part.end - part.doubt)) / x.high, tall);
-      axes(pen, box, x, { ...y, title: k && !stacked ? "" : y.title, low: 0, high: 1 }, false, k > 0 && !stacked);
+      if (outside) hatch(pen, box.left, box.top - 7, each, 6, 0.8);
+      if (part.doubt < part.end) hatch(pen, box.left + (each * part.doubt) / x.high, box.top, (each * (part.end - part.doubt)) / x.high, tall, 0.12);
+      axes(pen, box, x, { ...y, low: 0, high: 1 }, false, { x: stacked && k < parts.length - 1, y: !stacked && k > 0 });
       if (part.end !== undefined && part.end < x.high) ended(pen, box, x, part);
     });
-    const top = 26, full = (stacked ? height - 62 : tall) - 6, at = width - bar + 12;
+    const top = 30, full = (stacked ? height - 66 : tall) - 6, at = width - bar + 12;
     for (let k = 0; k < full; k++) { pen.fillStyle = `rgb(${TABLE[255 - Math.floor((255 * k) / full)].join()})`; pen.fillRect(at, top + k, 11, 1.5); }
     for (const v of ticks(low, high, Math.min(5, full / 34))) write(pen, plain(v), at + 15, top + full - (full * (v - low)) / (high - low || 1), "left", "--soft", "middle");
     write(pen, unit, width - 2, 12, "right");
@@ -106,7 +108,7 @@ const Draw = (() => {
     pen.strokeStyle = style("--ink"); pen.setLineDash([4, 3]);
     pen.beginPath(); pen.moveTo(at, box.top); pen.lineTo(at, box.top + box.height); pen.stroke();
     pen.setLineDash([]);
-    if (part.endName && box.left + box.width - at > pen.measureText(part.endName).width + 8) write(pen, part.endName, at + 5, box.top + 12);
+    if (part.endName && box.left + box.width - at > pen.measureText(part.endName).width + 8) write(pen, part.endName, at + 5, box.top + 20);
   }
   const DASHES = { solid: [], dash: [7, 4], dot: [2, 3] };
   function lines(canvas, { series, x, y, level, end, endName, outside, doubt, marks = [] }) {
@@ -117,7 +119,7 @@ const Draw = (() => {
     if (low > high) { low = 0; high = 1; }
     const room = (high - low) * 0.07 || 0.5, range = { ...y, low: y.low ?? low - room, high: high + room };
     axes(pen, box, x, range, true);
-    if (outside) hatch(pen, box.left, box.top, box.width, 6);
+    if (outside) hatch(pen, box.left, box.top - 7, box.width, 6, 0.8);
     if (doubt < end) hatch(pen, box.left + (box.width * doubt) / x.high, box.top, (box.width * (end - doubt)) / x.high, box.height);
     const px = (v) => box.left + (box.width * (v - x.low)) / (x.high - x.low), py = (v) => box.top + box.height - (box.height * (v - range.low)) / (range.high - range.low);
     if (level) { pen.strokeStyle = style("--bad"); pen.setLineDash([5, 4]); pen.beginPath(); pen.moveTo(box.left, py(level.at)); pen.lineTo(box.left + box.width, py(level.at)); pen.stroke(); pen.setLineDash([]); write(pen, level.name, box.left + 6, py(level.at) - 4, "left", "--bad"); }

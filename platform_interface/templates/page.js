@@ -89,6 +89,10 @@
   for (const panel of figure.panels) {
     panel.lines.forEach(decoded);
     if (panel.band) { decoded(panel.band.low); decoded(panel.band.high); }
+    if (panel.heat) { // one column of numbers a time -> one row a number
+      const heat = decoded(panel.heat), k = heat.numbers.length;
+      heat.z = heat.numbers.map((_, row) => Float32Array.from(heat.x, (_, column) => heat.y[column * k + row]));
+    }
   }
   const coarse = matchMedia("(pointer: coarse)").matches;
   const MARGIN = { l: innerWidth < 640 ? 52 : 62, r: 14, t: 8, b: 40 };
@@ -99,7 +103,9 @@
 
   const firstAfter = (x, t) => { let low = 0, high = x.length; while (low < high) { const mid = (low + high) >> 1; if (x[mid] <= t) low = mid + 1; else high = mid; } return low; };
 
+  const COLD_TO_WARM = [[0, "#00224e"], [0.2, "#2c3e6e"], [0.4, "#5d6170"], [0.6, "#8a8678"], [0.8, "#c0ad6b"], [1, "#fee838"]];
   function limits(panel) {
+    if (panel.heat) return [panel.heat.numbers[0] - 0.5, panel.heat.numbers[panel.heat.numbers.length - 1] + 0.5];
     if (panel.codes) {
       const keys = Object.keys(panel.codes).map(Number);
       const room = (Math.max(...keys) - Math.min(...keys) || 1) * 0.28;
@@ -136,6 +142,7 @@
 
   function traces(panel) {
     const found = [];
+    if (panel.heat) return [{ type: "heatmap", x: panel.heat.x, y: panel.heat.numbers, z: panel.heat.z, zmin: panel.heat.low, zmax: panel.heat.high, colorscale: COLD_TO_WARM, showscale: false, hoverinfo: "skip", hoverongaps: false, zsmooth: false }];
     if (panel.band) found.push({ ...(panel.area ||= polygon(panel.band)), fill: "toself", fillcolor: style("--band"), line: { width: 0 }, mode: "lines", hoverinfo: "skip" });
     panel.lines.forEach((line) => {
       const colour = style(`--line-${line.colour % 6}`), visible = !line.off;
@@ -167,6 +174,7 @@
     const ink = style("--soft"), grid = style("--grid");
     const y = { range: limits(panel), fixedrange: true, gridcolor: grid, zeroline: true, zerolinecolor: style("--line"), exponentformat: "power", separatethousands: true, nticks: 6, automargin: false, title: { text: plain(panel.axis), standoff: 4, font: { size: 12 } } };
     if (panel.codes) { Object.assign(y, { tickmode: "array", tickvals: Object.keys(panel.codes).map(Number), showticklabels: false, title: undefined, zeroline: false }); }
+    if (panel.heat) Object.assign(y, { gridcolor: "rgba(0,0,0,0)", title: { text: plain(panel.heat.along), standoff: 4, font: { size: 11 } } });
     const names = Object.entries(panel.codes || {}).map(([code, name]) => ({ xref: "paper", x: 0, xanchor: "left", y: Number(code), yanchor: "bottom", text: plain(name), showarrow: false, font: { size: 12, color: style("--ink") } }));
     return {
       margin: MARGIN, showlegend: false, hovermode: false, dragmode: coarse ? false : "zoom", autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
@@ -202,12 +210,12 @@
     const known = values.filter((v) => v !== null), low = Math.min(...known), high = Math.max(...known);
     const alike = low * high > 0 && high - low < Math.max(Math.abs(low), Math.abs(high)) / 2; // bars from zero would all look the same
     const few = numbers.length <= 24, colour = style("--line-0");
-    const trace = alike ? { type: "scatter", mode: "markers", marker: { color: colour, size: 7 } } : { type: "bar", marker: { color: colour } };
+    const trace = alike || panel.heat ? { type: "scatter", mode: panel.heat ? "lines+markers" : "markers", line: { color: colour, width: 1.5 }, marker: { color: colour, size: 7 } } : { type: "bar", marker: { color: colour } };
     Plotly.react(place, [{ ...trace, x: few ? numbers.map(String) : numbers, y: values, hovertemplate: "%{x}: %{y:.5~g}<extra></extra>" }], {
       margin: MARGIN, showlegend: false, hovermode: "closest", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", bargap: 0.25, dragmode: false, separators: ". ",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
-      xaxis: { type: few ? "category" : "linear", fixedrange: true, gridcolor: grid, zeroline: false, title: { text: "element number", standoff: 6, font: { size: 12 } } },
-      yaxis: { fixedrange: true, gridcolor: grid, zerolinecolor: style("--line"), nticks: 5, exponentformat: "power", title: { text: plain(panel.axis), standoff: 4, font: { size: 12 } } },
+      xaxis: { type: few ? "category" : "linear", fixedrange: true, gridcolor: grid, zeroline: false, title: { text: panel.heat ? plain(panel.heat.along) : "element number", standoff: 6, font: { size: 12 } } },
+      yaxis: { fixedrange: true, gridcolor: grid, zerolinecolor: style("--line"), nticks: 5, exponentformat: panel.heat ? "none" : "power", title: { text: panel.heat ? "" : plain(panel.axis), standoff: 4, font: { size: 12 } } },
     }, options);
   }
 

@@ -1,9 +1,10 @@
 """How a film that is thick somewhere moves the current elsewhere: the anode's potential with the film's resistance in the kinetics.
 
 The network knows no film. Its resistance, proportional to the local flux, evens the flux out along the anode; at 300 nm on an LG M50
-that moves the growth at the separator by 10 % and the mean by 0.6 %. Here the anode is solved once more, with the network's potentials
-as the driving shape: exact particle modes, Butler-Volmer, and the ohmic answer of electrolyte and solid to the flux that moved.
-What the electrolyte's concentration answers is left out. Solved twice, without and with the film, and only the difference is used.
+that moves the growth in a full cycle by -5.6 % next to the separator, by +2.4 % next to the collector and by -0.65 % in the mean. Here
+the anode is solved once more, with the network's potentials as the driving shape: exact particle modes, Butler-Volmer, and the ohmic
+answer of electrolyte and solid to the flux that moved. What the electrolyte's concentration answers is left out. Solved twice, without
+and with the film, and only the difference is used.
 """
 
 from __future__ import annotations

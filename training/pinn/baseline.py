@@ -1,6 +1,6 @@
 """Train the data-only baseline on the same profiles as the network, for the same CPU seconds.
 
-    python -m training.pinn.baseline DATA OUTPUT.onnx --seconds 1800 --seed 0 [--noisy] [--width 64] [--layers 2] [--rate 4e-3]
+    python -m training.pinn.baseline DATA OUTPUT.onnx --seconds 600 --seed 0 [--noisy] [--width 64] [--layers 2] [--rate 4e-3]
 
 Progress is kept in ``OUTPUT.pt`` once a minute: stop it at any time, and the same command goes on. The spent CPU seconds of this
 process are what `--seconds` counts, whatever else the machine does.
@@ -216,7 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("output", type=Path)
-    parser.add_argument("--seconds", type=float, default=1800, help="CPU seconds of training")
+    parser.add_argument("--seconds", type=float, default=600, help="CPU seconds of training")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--noisy", action="store_true", help="from noisy V, I, T with an unknown start")
     parser.add_argument("--width", type=int, default=Config.width)

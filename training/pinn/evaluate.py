@@ -22,7 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from training.pinn import evaluate_rows
+from training.pinn import evaluate_ageing, evaluate_rows
 from training.pinn.evaluate_network import DATA_ONLY, WEIGHTS, sha256
 from training.pinn.evaluate_profiles import FIRST_SEED
 
@@ -44,6 +44,7 @@ ROWS: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any]]] = {
     "coverage": (evaluate_rows.coverage_rows, {"ambient": None}),
     "coverage-perturbed": (evaluate_rows.coverage_rows, {"ambient": None, "perturbed": True}),
     "mesh": (evaluate_rows.mesh_error, {"ambient": None, "count": 3}),
+    "sei": (evaluate_ageing.sei_row, {"ambient": None}),
 }
 COUNT = 12
 
@@ -74,6 +75,14 @@ def shown(path: Path) -> str:
     return str(resolved.relative_to(ROOT)) if resolved.is_relative_to(ROOT) else path.name
 
 
+def training_seconds(weights: Path) -> float | None:
+    """Return the CPU seconds that weights of the study were trained for, from what their training left beside them."""
+    baseline, network = weights.with_suffix(".json"), weights.with_suffix("") / "record.json"
+    if baseline.is_file():
+        return float(json.loads(baseline.read_text("utf-8"))["log"][-1]["cpu"])
+    return float(json.loads(network.read_text("utf-8"))["cpu_seconds"]) if network.is_file() else None
+
+
 def record(
     row: str, variant: str, training_seed: int, weights: Path, settings: dict[str, Any], found: dict[str, Any]
 ) -> dict[str, Any]:
@@ -84,6 +93,7 @@ def record(
         "training_seed": training_seed,
         "weights": shown(weights),
         "sha256": sha256(weights) if weights.is_file() else None,
+        "training_cpu_seconds": training_seconds(weights),
         "revision": revision(),
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "versions": versions(),
@@ -100,6 +110,10 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         "--seeds", nargs=2, type=int, metavar=("FIRST", "COUNT"), help=f"profiles; {FIRST_SEED} {COUNT} unless said"
     )
     parser.add_argument("--ambient", type=float, help="temperature around the cell, °C")
+    parser.add_argument(
+        "--window", type=float, nargs=2, metavar=("LOW", "HIGH"), help="of charge, of a fresh condition of `sei`"
+    )
+    parser.add_argument("--cycles", type=int, help="of a fresh condition of `sei`, which `--ambient` asks for; 300 unless said")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--parameters", help="parameter set of the truth")
     parser.add_argument("--variant", help="name in the table; told from the weights unless said")
@@ -117,7 +131,8 @@ def main() -> None:
     settings = {"first": FIRST_SEED, "count": COUNT, **settings}
     if chosen.seeds:
         settings["first"], settings["count"] = chosen.seeds
-    settings |= {name: getattr(chosen, name) for name in ("ambient", "parameters") if getattr(chosen, name) is not None}
+    said = ("ambient", "parameters", "window", "cycles")
+    settings |= {name: getattr(chosen, name) for name in said if getattr(chosen, name) is not None}
     shipped = {WEIGHTS.resolve(): "shipped", DATA_ONLY.resolve(): "data-only"}
     variant = chosen.variant or shipped.get(chosen.weights.resolve(), chosen.weights.stem)
     started, busy = time.monotonic(), time.process_time()

@@ -75,7 +75,8 @@ def plugin(weights: Path, perturbed: bool = False) -> Callable[[Measured], Estim
     from models.pinn_internal_state.estimate import estimate as of_samples
     from models.pinn_internal_state.forward import KELVIN, open_network
 
-    network = open_network(weights.read_bytes())
+    thorough = weights.with_name("thorough.onnx")
+    network = open_network(weights.read_bytes(), thorough.read_bytes() if thorough.is_file() else None)
     uncertainty = PERTURBED if perturbed else KNOWN
 
     def estimate(seen: Measured) -> Estimate:

@@ -1,6 +1,6 @@
 """The study behind the results page: seeds, baseline and ablations, each trained for the same CPU seconds and then evaluated.
 
-    python -m training.pinn.study DATA WORK [--seconds 1800] [--seeds 0 1 2] [--only data-only shipped] [--plan]
+    python -m training.pinn.study DATA WORK [--seconds 600] [--seeds 0 1 2] [--only data-only shipped] [--plan]
 
 One step after another, each a command of its own whose output goes to a file in WORK. A step that has its file is not done again, and
 training steps go on from their own checkpoints, so this can be stopped at any time (Ctrl-C, or a power cut) and started again.
@@ -32,6 +32,8 @@ BASELINES: dict[str, tuple[str, ...]] = {"data-only": (), "data-only-noisy": ("-
 #: Nothing learned: exported as it is, and the same for every seed.
 UNTRAINED = ("plain-sweeps",)
 KNOWN, NOISY = ("known-start", "hot", "cold"), ("noisy-rest", "noisy-rest-bias", "noisy-middle")
+#: Rows of a variant, where they are not those of a known start.
+ROWS = {"network": (*KNOWN, *NOISY), "data-only-noisy": NOISY}
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def steps(
                 continue
             weights = work / f"{variant}-{seed}.onnx"
             found += training_steps(data, work, seconds, seed, variant, weights)
-            for row in NOISY if variant == "data-only-noisy" else KNOWN:
+            for row in ROWS.get(variant, KNOWN):
                 words = (
                     "training.pinn.evaluate",
                     row,
@@ -156,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with the train and validation sets (training.pinn.dataset)")
     parser.add_argument("work", type=Path, help="folder for weights, checkpoints and logs")
-    parser.add_argument("--seconds", type=float, default=1800, help="CPU seconds of training, of every variant alike")
+    parser.add_argument("--seconds", type=float, default=600, help="CPU seconds of training, of every variant alike")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     everything = [*ABLATIONS, *BASELINES]
     parser.add_argument("--only", nargs="+", choices=everything, default=everything)

@@ -1,7 +1,7 @@
 """Export a network of the study: from the folder that `training.pinn.train` left, or untrained.
 
 python -m training.pinn.study_export FOLDER OUTPUT.onnx
-python -m training.pinn.study_export none OUTPUT.onnx --sweeps 3      # nothing learned: plain sweeps of physics
+python -m training.pinn.study_export none OUTPUT.onnx --sweeps 5      # nothing learned: plain sweeps of physics
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from training.pinn.network import Config, Network
 
 
 def trained(folder: Path) -> Network:
-    """Return the network that a training left in a folder."""
+    """Return the network that a training left in a folder, with further sweeps after the trained ones unless it has none at all."""
     told = json.loads((folder / "record.json").read_text("utf-8"))
-    network = Network(Config(sweeps=told["sweeps"]))
+    network = Network(Config(sweeps=told["sweeps"], further=Config.further if told["sweeps"] else 0))
     network.load_state_dict(torch.load(folder / "checkpoint.pt", weights_only=True)["network"])
     return network
 
@@ -29,11 +29,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="or: none")
     parser.add_argument("output", type=Path)
-    parser.add_argument("--sweeps", type=int, default=Config.sweeps)
+    parser.add_argument("--sweeps", type=int, default=Config.sweeps + Config.further, help="of an untrained network")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     plain = chosen.folder == "none"
-    network = Network(Config(sweeps=chosen.sweeps, learned=False)) if plain else trained(Path(chosen.folder))
+    network = Network(Config(sweeps=chosen.sweeps, further=0, learned=False)) if plain else trained(Path(chosen.folder))
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     partial = chosen.output.with_suffix(".part")
     checksum = export(network.eval(), partial)
