@@ -199,9 +199,7 @@ def test_every_example_is_run_or_says_why_not(page: Path) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if any(examples(page))], ids=name_of)
 def test_examples_do_what_the_page_says(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = program_copy(tmp_path)
-    for plugin in SLOW_PLUGINS:
-        if plugin not in page.read_text(encoding="utf-8"):
-            shutil.rmtree(home / "models" / plugin)
+    without(home, [plugin for plugin in SLOW_PLUGINS if plugin not in page.read_text(encoding="utf-8")])
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("TWIN_API_KEY", "a-key-for-examples")
     monkeypatch.delenv("PYTHONPATH", raising=False)
@@ -219,6 +217,15 @@ def program_copy(folder: Path) -> Path:
         else:
             shutil.copy2(source, home / name)
     return home
+
+
+def without(home: Path, plugins: list[str]) -> None:
+    path = home / "settings.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    for plugin in plugins:
+        shutil.rmtree(home / "models" / plugin)
+        del settings["parameters"]["models"][plugin]
+    path.write_text(json.dumps(settings), encoding="utf-8")
 
 
 def run_example(example: Example, home: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from models.pinn_internal_state.forward import PARAMETERS
 from training.pinn import cell as cell_file
 from training.pinn import mesh
 from training.pinn.evaluate_metrics import SAMPLES, bin_mean, bin_spread
@@ -21,19 +22,6 @@ DATA_ONLY = PLUGIN / "data_only.onnx"
 BLOCK = 24
 #: Length of a bin of padding for the network: a rate over no time at all is not a number in single precision. [s]
 INSTANT = np.float32(1e-6)
-#: Order of the last input, as in the interface of `weights.onnx`.
-PARAMETERS = (
-    "area",
-    "negative_diffusivity",
-    "positive_diffusivity",
-    "negative_exchange",
-    "positive_exchange",
-    "electrolyte_diffusivity",
-    "electrolyte_conductivity",
-    "negative_loading",
-    "positive_loading",
-    "series_resistance",
-)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ Inputs, float32; B runs at once, N bins (a multiple of :data:`training.pinn.scan
 ``electrolyte0`` (B, modes)
     Modes of the electrolyte at the start.
 ``parameters`` (B, 10)
-    See :data:`training.pinn.network.PARAMETERS`: logarithms of factors, the last a resistance. [Ohm]
+    See :data:`models.pinn_internal_state.forward.PARAMETERS`: logarithms of factors, the last a resistance. [Ohm]
 
 Outputs: ``voltage``, ``margin``, ``margin_least`` (B, N), mean over the bin [V]; ``anode`` (B, N, X) [V]; at the end of the bin
 ``negative_surface``, ``positive_surface`` (B, N, X) [1], ``electrolyte`` (B, N, 60) and ``negative``, ``positive`` (B, N, 20, 20), r then x

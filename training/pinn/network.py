@@ -30,19 +30,6 @@ from training.pinn.particles import Particles, Side
 from training.pinn.predictor import Predictor, StepSizes
 from training.pinn.scan import blocked, kernel, scan, shifted
 
-PARAMETERS = (
-    "area",
-    "negative_diffusivity",
-    "positive_diffusivity",
-    "negative_exchange",
-    "positive_exchange",
-    "electrolyte_diffusivity",
-    "electrolyte_conductivity",
-    "negative_loading",
-    "positive_loading",
-    "series_resistance",
-)
-
 
 @dataclass(frozen=True)
 class Config:
