@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import distributed
 import numpy as np
 import pytest
 import yaml
@@ -254,12 +255,22 @@ def cluster(tmp_path_factory):
         while not file.exists() or not file.read_text():
             assert time.monotonic() < deadline, (folder / "log").read_text()
             time.sleep(0.1)
-        yield folder, json.loads(file.read_text())["address"]
+        address = json.loads(file.read_text())["address"]
+        all_there(address, tls, 2)
+        yield folder, address
     finally:
         for process in running:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         log.close()
+
+
+def all_there(address: str, tls: Path, workers: int) -> None:
+    """Wait for the workers: a run begins with those that a cluster has, and on a busy machine the second comes late."""
+    files = {"tls_ca_file": tls / "ca.pem", "tls_client_cert": tls / "certificate.pem", "tls_client_key": tls / "key.pem"}
+    security = distributed.Security(require_encryption=True, **{name: str(path) for name, path in files.items()})
+    with distributed.Client(address, security=security, timeout=60, set_as_default=False) as client:
+        client.wait_for_workers(workers, timeout=120)
 
 
 def run_on_cluster(cluster, certificates: str) -> subprocess.CompletedProcess[str]:
