@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from models.pinn_internal_state.belief import KNOWN, Kind
-from models.pinn_internal_state.forward import KELVIN, Block, open_network
+from models.pinn_internal_state.forward import open_network
 from models.pinn_internal_state.model import InternalState
+from models.pinn_internal_state.states import KELVIN, Block
 from platform_interface import ModelInput
 from tests.kit import START
 

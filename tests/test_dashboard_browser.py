@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from documentation.browser import chromium, missing, visit
+from documentation.browser import visit
 from platform_interface.when import instant
 from tests.pages_kit import DAYS, EVIL, HOUR, pages, site
 
@@ -16,17 +14,6 @@ START = instant("2026-03-27T12:00:00Z")
 END = START + DAYS * 24 * HOUR - 60_000 + 1
 DAY = 24 * HOUR
 NAMES = ["eq_cycles", "cell_spread", "alarming", ""]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    lacking = missing()
-    if lacking and os.environ.get("TWIN_BROWSER") == "required":
-        pytest.fail(f"TWIN_BROWSER=required, but {lacking}")
-    if lacking:
-        pytest.skip(f"pages in a browser: {lacking}")
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import os
 
 import numpy as np
 import pytest
 
-from documentation.browser import chromium, missing, visit
+from documentation.browser import visit
 from models.pinn_internal_state import explorer
 from platform_interface.dashboard import page
 from platform_interface.explorer.command import page_of
@@ -25,17 +24,6 @@ PLACES = [
     (19, 1.7, 340, "charge"),
 ]
 COMPARED = [*(("physics", where) for where in PLACES), *(("data", where) for where in PLACES[1:3])]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    lacking = missing()
-    if lacking and os.environ.get("TWIN_BROWSER") == "required":
-        pytest.fail(f"TWIN_BROWSER=required, but {lacking}")
-    if lacking:
-        pytest.skip(f"pages in a browser: {lacking}")
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

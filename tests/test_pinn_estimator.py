@@ -12,8 +12,8 @@ from models.pinn_internal_state.belief import KNOWN, PERTURBED, Belief, Kind, me
 from models.pinn_internal_state.bins import Samples, binned, stretches, width_for
 from models.pinn_internal_state.estimate import Z90, started
 from models.pinn_internal_state.filter import PASSES, advance, locate
-from models.pinn_internal_state.forward import Block
 from models.pinn_internal_state.observation import observed
+from models.pinn_internal_state.states import Block
 from tests.pinn_kit import network
 
 #: Bins of a block.
@@ -22,7 +22,7 @@ COUNT = 72
 
 @pytest.fixture(scope="module")
 def truth():
-    with np.load(Path(__file__).parent / "pinn_truth.npz") as content:  # written by `python -m training.pinn.test_truth`
+    with np.load(Path(__file__).parent / "pinn_truth.npz") as content:  # written by `python -m training.pinn.kept_truth`
         return {name: content[name].astype(float) for name in content.files}
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from training.pinn import evaluate_metrics as metrics
 from training.pinn import report, study
-from training.pinn.evaluate_network import PARAMETERS, padded
+from training.pinn.evaluate import chosen_weights
+from training.pinn.evaluate_network import PARAMETERS, WEIGHTS, padded
 from training.pinn.evaluate_noisy import NOISE, cut, measured
 from training.pinn.evaluate_profiles import FACTORS, FIRST_SEED, drawn_factors
 from training.pinn.profiles import DURATION, NOMINAL, draw, temperature
@@ -246,3 +247,11 @@ def test_study_goes_on_where_it_stopped(tmp_path: Path) -> None:
 def test_failed_step_names_its_log_and_ends_the_study(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"no-such-module|exit code 1"):
         study.carry_out([study.Step("broken", ("no_such_module_at_all",), tmp_path / "never")], tmp_path)
+
+
+def test_each_parameter_set_is_evaluated_with_its_own_committed_weights_and_never_with_those_of_another() -> None:
+    assert [chosen_weights(None, name).name for name in ("OKane2022", "ORegan2022")] == ["weights.onnx", "oregan.onnx"]
+    with pytest.raises(SystemExit, match="weights.onnx is for OKane2022, and the truth would be of ORegan2022"):
+        chosen_weights(WEIGHTS, "ORegan2022")
+    with pytest.raises(SystemExit, match="no weights are committed for Chen2020"):
+        chosen_weights(None, "Chen2020")

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from models.pinn_internal_state.forward import KELVIN, PARAMETERS, RATED, SHELLS, FloatArray, Network, read_cell
+from models.pinn_internal_state.forward import Network
+from models.pinn_internal_state.states import KELVIN, PARAMETERS, RATED, SHELLS, FloatArray, read_cell
 
 #: Members of the ensemble: with 22 directions, 23 are the least.
 MEMBERS = 24

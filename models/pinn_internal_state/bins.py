@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.pinn_internal_state.forward import KELVIN, RATED, Block, FloatArray
+from models.pinn_internal_state.states import KELVIN, RATED, Block, FloatArray
 
 TimeArray = npt.NDArray[np.int64]
 

@@ -11,8 +11,9 @@ import numpy as np
 from models.pinn_internal_state.belief import KNOWN, Belief, Kind, Uncertainty, aged, first_belief, members
 from models.pinn_internal_state.bins import WIDTHS, Samples, binned
 from models.pinn_internal_state.filter import PASSES, Step, advance, locate
-from models.pinn_internal_state.forward import KELVIN, RATED, Block, FloatArray, Network
+from models.pinn_internal_state.forward import Network
 from models.pinn_internal_state.memory import carried
+from models.pinn_internal_state.states import KELVIN, RATED, Block, FloatArray
 
 #: Half width of a 90 % interval in standard deviations.
 Z90 = 1.6448536269514722

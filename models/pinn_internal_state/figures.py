@@ -10,7 +10,8 @@ import numpy as np
 from models.pinn_internal_state.belief import Belief, Kind, strain
 from models.pinn_internal_state.estimate import FIELD_ERROR, Z90, margin_error
 from models.pinn_internal_state.filter import Step
-from models.pinn_internal_state.forward import SHELLS, Block, FloatArray, Network, read_cell
+from models.pinn_internal_state.forward import Network
+from models.pinn_internal_state.states import SHELLS, Block, FloatArray, read_cell
 
 #: Radii of a profile, and positions along an electrode.
 POINTS = 10

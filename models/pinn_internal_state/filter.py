@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.pinn_internal_state.belief import Belief, Kind, members, spread_of
-from models.pinn_internal_state.forward import SCALARS, Block, DivergedError, FloatArray
+from models.pinn_internal_state.forward import SCALARS, DivergedError
 from models.pinn_internal_state.observation import Observation, misfit, observed
+from models.pinn_internal_state.states import Block, FloatArray
 
 #: States of charge that a start is looked for at.
 GRID = np.linspace(0.02, 0.98, 24)

@@ -9,8 +9,9 @@ import numpy as np
 
 from models.pinn_internal_state.belief import Belief
 from models.pinn_internal_state.bins import Samples
-from models.pinn_internal_state.forward import FloatArray, Network
+from models.pinn_internal_state.forward import Network
 from models.pinn_internal_state.sei import Film
+from models.pinn_internal_state.states import FloatArray
 
 #: Radial modes that doubt is carried in from block to block; the ninth of the slower electrode forgets within 10 s.
 CARRIED = 8

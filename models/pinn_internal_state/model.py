@@ -16,8 +16,9 @@ from models.pinn_internal_state.bins import WIDTHS, Samples, TimeArray, binned, 
 from models.pinn_internal_state.estimate import started
 from models.pinn_internal_state.figures import Figure
 from models.pinn_internal_state.filter import PASSES, Step, advance
-from models.pinn_internal_state.forward import KELVIN, Block, DivergedError, FloatArray, open_network, read_cell
+from models.pinn_internal_state.forward import DivergedError, open_network
 from models.pinn_internal_state.memory import Memory, carried, recall
+from models.pinn_internal_state.states import KELVIN, Block, FloatArray, read_cell
 from platform_interface import Model, ModelError, ModelInput, register_model
 
 #: Range that the network was made for: temperature [°C], current over the capacity [1/h].

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.pinn_internal_state.belief import Kind
 from models.pinn_internal_state.bins import BLIND
-from models.pinn_internal_state.forward import Block, FloatArray
+from models.pinn_internal_state.states import Block, FloatArray
 
 #: Bins whose voltage is compared together, and over which time errors of the network hang together at least. [bins, s]
 TOGETHER, CORRELATED = 6, 300.0

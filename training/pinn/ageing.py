@@ -175,10 +175,12 @@ def main() -> None:
     parser.add_argument("--model", choices=("DFN", "SPMe"), default="DFN")
     parser.add_argument("--kept", action="store_true", help="compute models/pinn_internal_state/sei_truth.json")
     parser.add_argument("--trace", type=Path, help="keep the second cycle for a test, tests/pinn_sei_cycle.npz")
-    parser.add_argument("--folder", type=Path, help="keeps the state after each part here")
+    parser.add_argument(
+        "--folder", type=Path, help="keeps the state after each part here; with --kept: training-work/pinn/ageing"
+    )
     chosen = parser.parse_args()
     if chosen.kept:
-        keep(chosen.folder or Path("/tmp/pinn/ageing"))
+        keep(chosen.folder or Path("training-work/pinn/ageing"))
         return
     condition = Condition(chosen.temperature, *chosen.window, chosen.cycles)
     if chosen.trace:

@@ -47,6 +47,10 @@ ROWS: dict[str, tuple[Callable[..., dict[str, Any]], dict[str, Any]]] = {
     "sei": (evaluate_ageing.sei_row, {"ambient": None}),
 }
 COUNT = 12
+OREGAN = Path(__file__).parent / "oregan.onnx"
+#: Committed weights, by the parameter set of the cell they are for; and how a record names each.
+COMMITTED = {"OKane2022": WEIGHTS, "ORegan2022": OREGAN}
+NAMES = {WEIGHTS.resolve(): "shipped", OREGAN.resolve(): "shipped", DATA_ONLY.resolve(): "data-only"}
 
 
 def revision() -> str:
@@ -114,7 +118,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         "--window", type=float, nargs=2, metavar=("LOW", "HIGH"), help="of charge, of a fresh condition of `sei`"
     )
     parser.add_argument("--cycles", type=int, help="of a fresh condition of `sei`, which `--ambient` asks for; 300 unless said")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--weights", type=Path, help="the committed ones of the row's parameter set unless said")
     parser.add_argument("--parameters", help="parameter set of the truth")
     parser.add_argument("--variant", help="name in the table; told from the weights unless said")
     parser.add_argument("--training-seed", type=int, default=0, help="seed the weights were trained with, for the table")
@@ -122,6 +126,27 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--processes", type=int, default=1, help="simulations at a time")
     return parser.parse_args(words)
+
+
+def chosen_weights(said: Path | None, parameters: str) -> Path:
+    """Return the weights to evaluate.
+
+    Raises
+    ------
+    SystemExit
+        There are none for this parameter set, or they are committed ones for another: their error would be that of the mix-up.
+    """
+    if said is None and parameters not in COMMITTED:
+        raise SystemExit(
+            f"no weights are committed for {parameters}; name some with --weights (committed: {', '.join(COMMITTED)})"
+        )
+    weights = said or COMMITTED[parameters]
+    for known, path in COMMITTED.items():
+        if weights.resolve() == path.resolve() and known != parameters:
+            raise SystemExit(
+                f"{shown(weights)} is for {known}, and the truth would be of {parameters}; say both --weights and --parameters"
+            )
+    return weights
 
 
 def main() -> None:
@@ -133,13 +158,13 @@ def main() -> None:
         settings["first"], settings["count"] = chosen.seeds
     said = ("ambient", "parameters", "window", "cycles")
     settings |= {name: getattr(chosen, name) for name in said if getattr(chosen, name) is not None}
-    shipped = {WEIGHTS.resolve(): "shipped", DATA_ONLY.resolve(): "data-only"}
-    variant = chosen.variant or shipped.get(chosen.weights.resolve(), chosen.weights.stem)
+    weights = chosen_weights(chosen.weights, settings.get("parameters", "OKane2022"))
+    variant = chosen.variant or NAMES.get(weights.resolve(), weights.stem)
     started, busy = time.monotonic(), time.process_time()
-    found = function(chosen.weights, cache=chosen.cache, processes=chosen.processes, **settings)
+    found = function(weights, cache=chosen.cache, processes=chosen.processes, **settings)
     found["seconds"] = round(time.monotonic() - started, 1)
     found["cpu_seconds"] = round(time.process_time() - busy, 1)
-    kept = record(chosen.row, variant, chosen.training_seed, chosen.weights, settings, found)
+    kept = record(chosen.row, variant, chosen.training_seed, weights, settings, found)
     changed = "" if chosen.ambient is None else f"-{chosen.ambient:g}C"
     path = chosen.results / f"{chosen.row}{changed}-{variant}-{chosen.training_seed}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -73,7 +73,8 @@ def plugin(weights: Path, perturbed: bool = False) -> Callable[[Measured], Estim
     """Return the plugin's estimator, which is told whether the cell was at rest and nothing of its charge."""
     from models.pinn_internal_state.belief import KNOWN, PERTURBED
     from models.pinn_internal_state.estimate import estimate as of_samples
-    from models.pinn_internal_state.forward import KELVIN, open_network
+    from models.pinn_internal_state.forward import open_network
+    from models.pinn_internal_state.states import KELVIN
 
     thorough = weights.with_name("thorough.onnx")
     network = open_network(weights.read_bytes(), thorough.read_bytes() if thorough.is_file() else None)

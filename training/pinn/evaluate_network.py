@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from models.pinn_internal_state.forward import PARAMETERS
+from models.pinn_internal_state.states import PARAMETERS
 from training.pinn import cell as cell_file
 from training.pinn import mesh
 from training.pinn.evaluate_metrics import SAMPLES, bin_mean, bin_spread
@@ -20,8 +20,6 @@ WEIGHTS = PLUGIN / "weights.onnx"
 DATA_ONLY = PLUGIN / "data_only.onnx"
 #: The network works on blocks of this many bins; what is missing is padded.
 BLOCK = 24
-#: Length of a bin of padding for the network: a rate over no time at all is not a number in single precision. [s]
-INSTANT = np.float32(1e-6)
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,6 @@ class Hybrid:
     def inputs(self, truth: dict[str, Any], parameters: dict[str, float] | None = None) -> dict[str, np.ndarray]:
         """Return the inputs of a run that starts relaxed, from the concentrations the truth starts at."""
         found = bins_of(truth)
-        found["seconds"] = np.maximum(found["seconds"], INSTANT)
         for side in ("negative", "positive"):
             start = float(np.mean(truth[side][:, :, 0], dtype=float))
             found[f"{side}0"] = np.tile((start * self.uniform)[None, :, None], (1, 1, self.nodes)).astype(np.float32)

@@ -13,7 +13,7 @@ Inputs, float32; B runs at once, N bins (a multiple of :data:`training.pinn.scan
 ``electrolyte0`` (B, modes)
     Modes of the electrolyte at the start.
 ``parameters`` (B, 10)
-    See :data:`models.pinn_internal_state.forward.PARAMETERS`: logarithms of factors, the last a resistance. [Ohm]
+    See :data:`models.pinn_internal_state.states.PARAMETERS`: logarithms of factors, the last a resistance. [Ohm]
 
 Outputs: ``voltage``, ``margin``, ``margin_least`` (B, N), mean over the bin [V]; ``anode`` (B, N, X) [V]; at the end of the bin
 ``negative_surface``, ``positive_surface`` (B, N, X) [1], ``electrolyte`` (B, N, 60) and ``negative``, ``positive`` (B, N, 20, 20), r then x
@@ -105,15 +105,14 @@ def export(network: Network, path: Path) -> str:
         )
     assert program is not None
     program.save(str(path), external_data=False)
-    _strip(path)
+    onnx.save(without_origins(onnx.load(str(path))), str(path))
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _strip(path: Path) -> None:
+def without_origins(model: onnx.ModelProto) -> onnx.ModelProto:
     """Take out where in our source each node came from: four fifths of the file, and paths of the machine that made it."""
-    model = onnx.load(str(path))
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
     del model.graph.value_info[:], model.graph.metadata_props[:]
-    onnx.save(model, str(path))
+    return model

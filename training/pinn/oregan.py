@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from training.pinn import oregan_cell
-from training.pinn.export import INPUTS, OUTPUTS, rested
+from training.pinn.export import INPUTS, OUTPUTS, rested, without_origins
 from training.pinn.mesh import POINTS, RADII
 from training.pinn.windowed import BLOCK, Config, Window
 
@@ -68,7 +68,7 @@ def one_sweep(window: Window) -> Any:
         )
         assert program is not None
         program.save(f"{folder}/sweep.onnx", external_data=False)
-        return onnx.load(f"{folder}/sweep.onnx")
+        return without_origins(onnx.load(f"{folder}/sweep.onnx"))
 
 
 def _guesses(config: Config) -> list[tuple[int, ...]]:

@@ -140,7 +140,7 @@ def load() -> dict[str, Any]:
 
 def main() -> None:
     """Write the file."""
-    PATH.write_text(json.dumps(read_parameters(), indent=1) + "\n", "utf-8")
+    PATH.write_text(json.dumps(read_parameters(), separators=(",", ":")).replace(',"', ',\n"') + "\n", "utf-8")
     print(f"{PATH}: {PATH.stat().st_size / 1e3:.0f} kB")
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from training.pinn.kept_truth import THIN
 from training.pinn.oregan_cell import NAME
 from training.pinn.profiles import draw
-from training.pinn.test_truth import THIN
 from training.pinn.truth import simulate
 from training.pinn.windows import bin_mean, bin_spread
 

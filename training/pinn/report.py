@@ -31,8 +31,6 @@ class Goal:
         What is known of the start.
     required, aim : tuple of float, or None
         RMSE; one figure where only the negative electrode has a goal, or the same for both. [mol/m3]
-    command : str
-        What evaluates it, when that is more than the row's name.
     """
 
     row: str
@@ -40,7 +38,6 @@ class Goal:
     start: str
     required: tuple[float, ...] | None
     aim: tuple[float, ...] | None
-    command: str = ""
 
 
 GOALS = (
@@ -50,7 +47,7 @@ GOALS = (
     Goal("noisy-rest", "noise 1 mV, 10 mA, 0.1 K, from rest, SOC 0.15 to 0.85", "unknown", (60, 60), (45, 45)),
     Goal("noisy-rest-bias", "the same with a bias of 10 mA and 2 mV", "unknown", None, None),
     Goal("noisy-middle", "noise, entered in mid-profile, SOC 0.2 to 0.8, after 30 min", "unknown", (200, 200), (100, 100)),
-    Goal("oregan", "ORegan2022, 15 to 35 °C", "known", (150,), (60,), " --weights training/pinn/oregan.onnx --variant shipped"),
+    Goal("oregan", "ORegan2022, 15 to 35 °C", "known", (150,), (60,)),
 )
 COLUMNS = (
     "full c(r, x), node RMSE, mol/m³, negative / positive",
@@ -207,7 +204,7 @@ def page(records: list[dict[str, Any]]) -> str:
         "ablation": ablation_table(records),
         "plating": plating_table(records),
         "coverage": coverage_table(records),
-        "commands": [f"python -m training.pinn.evaluate {goal.row}{goal.command}" for goal in GOALS],
+        "commands": [f"python -m training.pinn.evaluate {goal.row}" for goal in GOALS],
     }
     return report_text.written(records, tables)
 

@@ -1,6 +1,6 @@
 """Simulate what `tests/test_pinn_network.py` compares with: one dynamic hour, thinned.
 
-python -m training.pinn.test_truth          # writes tests/pinn_truth.npz
+python -m training.pinn.kept_truth          # writes tests/pinn_truth.npz
 """
 
 from __future__ import annotations
