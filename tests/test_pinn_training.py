@@ -251,7 +251,7 @@ def test_failed_step_names_its_log_and_ends_the_study(tmp_path: Path) -> None:
 
 def test_each_parameter_set_is_evaluated_with_its_own_committed_weights_and_never_with_those_of_another() -> None:
     assert [chosen_weights(None, name).name for name in ("OKane2022", "ORegan2022")] == ["weights.onnx", "oregan.onnx"]
-    with pytest.raises(SystemExit, match="weights.onnx is for OKane2022, and the truth would be of ORegan2022"):
+    with pytest.raises(SystemExit, match=r"weights\.onnx is for OKane2022, and the truth would be of ORegan2022"):
         chosen_weights(WEIGHTS, "ORegan2022")
     with pytest.raises(SystemExit, match="no weights are committed for Chen2020"):
         chosen_weights(None, "Chen2020")
