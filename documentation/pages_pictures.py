@@ -19,8 +19,8 @@ from platform_interface.launch import Launch, program_folder
 from platform_interface.settings import load_settings
 
 FOLDER = Path(__file__).parent / "pictures"
-#: The demo asset whose pages are shown.
-ASSET = "storage-module"
+#: The demo asset whose pages are shown, and another one for a model that refuses its chemistry.
+ASSET, ASSET_OF = "storage-module", {"pinn_internal_state": "vehicle-pack"}
 #: A picture is cut below this many pixels of the page. [px]
 TALLEST, TALLEST_ON_PHONE = 1700, 1300
 
@@ -52,7 +52,7 @@ def _tell_no_folder(index: Path, scratch: str) -> None:
 
 def _pictures(browser: Any, output: Path, models: list[str]) -> list[Path]:
     pages = {"index": output / "index.html", "explorer": output / "explorer.html"}
-    pages |= {name: path for name in models if (path := output / file_name(ASSET, name)).exists()}
+    pages |= {name: path for name in models if (path := output / file_name(ASSET_OF.get(name, ASSET), name)).exists()}
     taken = [_take(browser, path, f"page-{name}.png") for name, path in pages.items()]
     for name in ("index", models[0]):
         taken.append(_take(browser, pages[name], f"page-{name}-dark.png", scheme="dark"))

@@ -19,7 +19,7 @@ from platform_interface.spelling import did_you_mean
 #: Raw values that loggers send for "no value": all bits set in 16 or 32 bits, at the usual scales;
 #: and 66.535 V, seen on vehicles.
 USUAL_SENTINELS = (65535.0, 6553.5, 655.35, 65.535, 66.535, 32767.0, -32768.0, 3276.7, 4294967295.0)
-_ABBREVIATIONS = {"soc": "SOC", "soh": "SOH", "ocv": "OCV", "bms": "BMS"}
+_ABBREVIATIONS = {"soc": "SOC", "soh": "SOH", "ocv": "OCV", "bms": "BMS", "pinn": "PINN"}
 
 
 @dataclass(frozen=True)
