@@ -53,9 +53,12 @@ demo-fleet: $(VENV)/.training
 train-pinn: $(VENV)/.training
 	$(BIN)/python -m training.pinn.make
 
-# Further seeds, the data-only baseline and the ablations, one after another; stopped at any time, it goes on where it was.
+# Further seeds, baselines and ablations of the networks, one after another; stopped at any time, it goes on where it was.
 study: $(VENV)/.training
 	$(BIN)/python -m training.pinn.study training-work/pinn/data training-work/pinn/study
+	$(BIN)/python -m training.soh.study training-work/soh
+	$(BIN)/python -m training.soh.report training-work/soh
+	$(BIN)/python -m training.soh.forecast
 
 clean:
 	rm -rf $(VENV) twin-store twin-reports twin-pages

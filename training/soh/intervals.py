@@ -1,0 +1,53 @@
+"""Intervals from how far estimates of cells were off that had no part in them: conformal, by cell.
+
+References
+----------
+Vovk, Ann. Math. Artif. Intell. 74 (2015) 9, doi:10.1007/s10472-013-9368-4 (cross-conformal prediction)
+Dunn, Wasserman, Ramdas, J. Am. Stat. Assoc. 118 (2023) 2491, doi:10.1080/01621459.2022.2060112 (groups, each an unknown draw)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from training.soh.cells import FloatArray
+
+#: Coverage that is promised, and training cells below which nothing is. [1]
+LEVEL, FEWEST_CELLS = 0.9, 40
+#: Parts that training cells are left out in, to see errors of cells that had no part. [1]
+PARTS = 5
+
+
+def half_width(errors: Sequence[FloatArray], level: float = LEVEL) -> float:
+    """Return the half width that covers a charge of a new cell with a chance of `level`.
+
+    Parameters
+    ----------
+    errors : sequence of ndarray
+        Of each calibration cell: estimate less measurement at each charge. Each cell weighs alike, and one more, the new cell's, is
+        taken to be beyond all of them.
+
+    Returns
+    -------
+    float
+        In the unit of the errors; infinite where the cells are too few for `level`.
+
+    Examples
+    --------
+    >>> half_width([np.array([1.0, -1.0]), np.array([3.0]), np.array([2.0, 2.0])], level=0.5)
+    2.0
+    """
+    size = np.concatenate([np.abs(one) for one in errors])
+    weight = np.concatenate([np.full(len(one), 1.0 / len(one)) for one in errors])
+    order = np.argsort(size, kind="stable")
+    reached = np.cumsum(weight[order]) / (len(errors) + 1)
+    beyond = np.searchsorted(reached, level - 1e-12)
+    return float(size[order][beyond]) if beyond < len(size) else float("inf")
+
+
+def parts(count: int, seed: int, number: int = PARTS) -> list[npt.NDArray[np.int64]]:
+    """Split cells at random into parts of nearly one size; return the indices of each."""
+    return [np.sort(part) for part in np.array_split(np.random.default_rng(seed).permutation(count), number)]
