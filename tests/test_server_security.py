@@ -475,7 +475,8 @@ def test_kill_minus_nine_in_the_middle_of_a_write_leaves_whole_files(tmp_path, w
             headers=again.headers,
             timeout=30,
         ).json()
-        assert {key: len(found) % 1000 for key, found in rows.items()} in ({}, {"a": 0, "b": 0})
+        # each key is whole; the one may be ahead of the other, as nobody was told that the request was taken
+        assert [len(found) % 1000 for found in rows.values()] == [0] * len(rows)
         repeat = [{"ts": 1_767_225_600_000, "values": {"a": 5.0}}]
         answer = requests.post(
             f"{again.address}/api/plugins/telemetry/ASSET/{asset}/timeseries/ANY",
