@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import h5py
 import pandas as pd
 import pytest
+import yaml
 
 from tests.test_soh_raw import cycles
 from training.soh.raw import general
 from training.soh.raw.cell import RawDataError
-
-yaml = pytest.importorskip("yaml", reason="reading configurations needs PyYAML (requirements-train.txt)")
 
 TEXT = """
 name: our-lab
@@ -75,7 +75,6 @@ def test_a_csv_file_is_a_cell_where_no_column_names_it(tmp_path):
 
 
 def test_hdf5_holds_a_group_a_cell_with_its_capacities(tmp_path):
-    h5py = pytest.importorskip("h5py", reason="reading HDF5 needs h5py (requirements-train.txt)")
     table, found = tables()
     with h5py.File(tmp_path / "data.h5", "w") as file:
         for name in ("t", "i_ma", "u", "temp"):

@@ -26,7 +26,7 @@ READERS: dict[str, Callable[[Path], list[RawCell]]] = {
     storage.GROUP: storage.read,
 }
 #: Changes with everything that decides what is in a cached file.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
