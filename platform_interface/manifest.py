@@ -91,6 +91,9 @@ class Output(Checked):
     series: str | None = Field(None, description="Name of the series on the platform where the settings say nothing.")
     columns: int = Field(0, ge=0, description="Length of an array output.")
     profile: str = Field("", description="What the columns run along, such as 'surface to bottom': the page draws a heatmap.")
+    partial: bool = Field(False, description="Elements of an array that are NaN are absent; else such a row is left out.")
+    of: str = Field("", description="Output that this one says the future of: the page draws all of them as a fan beside it.")
+    ahead: int = Field(0, ge=0, description="How far ahead, in uses such as charges; with `of`.")
     calendar: bool = Field(False, description="The value may grow with time alone, so a longer gap may change it.")
 
 
@@ -158,6 +161,10 @@ def _cross_faults(content: dict[str, Any]) -> Iterable[str]:
             target = field.get(key)
             if isinstance(target, str) and target not in known:
                 yield f"inputs.{name}.{key}: '{target}' is not an {kind}{did_you_mean(target, known)}"
+    for name, field in known_out.items():
+        target = field.get("of") if isinstance(field, dict) else None
+        if isinstance(target, str) and target and target not in known_out:
+            yield f"outputs.{name}.of: '{target}' is not an output{did_you_mean(target, known_out)}"
     if fields and not any(field.get("type") in ("pd.Series", "pd.DataFrame") for field in fields.values()):
         yield "inputs: at least one sensor (pd.Series or pd.DataFrame) is needed"
     options = content.get("configuration")

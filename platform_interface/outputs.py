@@ -195,17 +195,16 @@ def _column(name: str, output: Output, value: Any, window: tuple[int, int], resu
         raise OutputError(f"output '{name}' has {block.shape[0]} columns; model.json says it is a pd.Series")
     if output.type == "pd.DataFrame" and output.columns and block.shape[0] != output.columns:
         raise OutputError(f"output '{name}' has {block.shape[0]} columns; model.json says {output.columns}")
-    finite = np.isfinite(block).all(axis=0)
+    known = np.isfinite(block)
+    finite = known.any(axis=0) if output.partial else known.all(axis=0)
     if not finite.all():
         result.notes.append(f"output '{name}': {int((~finite).sum())} values that are not finite were left out")
         time, block = time[finite], block[:, finite]
-    block = round9(block)
+    block = round9(np.where(np.isfinite(block), block, np.nan) if output.partial else block)
     if output.valid_range is not None and block.size:
-        low, high = output.valid_range
-        if block.min() < low or block.max() > high:
-            raise OutputError(
-                f"output '{name}' reaches {block.min():.6g} to {block.max():.6g} {output.unit}, outside {low:g} to {high:g}"
-            )
+        (low, high), least, most = output.valid_range, float(np.nanmin(block)), float(np.nanmax(block))
+        if least < low or most > high:
+            raise OutputError(f"output '{name}' reaches {least:.6g} to {most:.6g} {output.unit}, outside {low:g} to {high:g}")
     return Column(time, block, _numbers(value, block.shape[0]))
 
 
@@ -239,9 +238,11 @@ def _rows(name: str, series: str, output: Output, column: Column, result: Prepar
     names = tuple(f"{series}|{number}" for number in column.numbers) if array else (series,)
     if column.time.size:
         for label, row in zip(names, column.values, strict=True):
-            result.latest[label] = float(row[-1])
+            seen = row[np.isfinite(row)] if output.partial else row
+            if seen.size:
+                result.latest[label] = float(seen[-1])
     if output.decimation_threshold is None or array:
-        return Table(column.time, names, column.values)
+        return Table(column.time, names, column.values, np.isnan(column.values) if output.partial else None)
     state = result.carry.setdefault(name, {})
     keep = kept(column.time, column.values[0], output.decimation_threshold, state)
     return Table(column.time[keep], names, np.ascontiguousarray(column.values[:, keep]))
@@ -252,7 +253,7 @@ def _side_by_side(tables: list[Table]) -> Table:
     if not tables:
         return empty(())
     names = tuple(name for table in tables for name in table.names)
-    if all(np.array_equal(table.time, tables[0].time) for table in tables[1:]):
+    if all(np.array_equal(table.time, tables[0].time) and table.absent is None for table in tables):
         return Table(tables[0].time, names, np.concatenate([table.values for table in tables]))
     time = np.sort(np.concatenate([table.time for table in tables]), kind="stable")  # merges what is sorted already
     time = time[np.diff(time, prepend=time[0] - 1) != 0] if time.size else time
@@ -261,8 +262,8 @@ def _side_by_side(tables: list[Table]) -> Table:
     row = 0
     for table in tables:
         where = np.searchsorted(time, table.time)
-        for values in table.values:
+        for number, values in enumerate(table.values):
             wide.values[row, where] = values
-            absent[row, where] = False
+            absent[row, where] = False if table.absent is None else table.absent[number]
             row += 1
     return Table(time, names, wide.values, absent)

@@ -59,3 +59,27 @@ def test_a_figure_and_the_ends_of_its_interval_are_one_panel():
 def test_one_end_without_the_other_is_a_line_as_any():
     groups = together([series("margin", 20.0), series("margin_lower", 15.0)])
     assert [[one.key for one in group] for group in groups] == [["margin", "margin_lower"]]
+
+
+def ahead(key, value, uses, of="margin"):
+    made = Channel(key, key.title(), "millivolt", "", (), Allowance(100, SPAN, 50), of=of if uses else "", ahead=uses)
+    made.add(np.linspace(0, SPAN, 50).astype(np.int64), np.linspace(value - 1.0, value, 50)[None, :], [])
+    return made
+
+
+def test_what_says_the_future_of_an_output_is_a_fan_beside_it_and_no_panel_of_its_own():
+    given = {"margin": series("margin", 20.0), "far": ahead("far", 5.0, 50), "near": ahead("near", 15.0, 5)}
+    given |= {f"far{end}": ahead(f"far{end}", value, 0) for end, value in (("_lower", 2.0), ("_upper", 9.0))}
+    [panel] = output_panels(given, [], Encoder(0, SPAN, 100))
+    fan = panel["fan"]
+    assert fan["ahead"] == [0, 5, 50]
+    assert fan["values"] == [20.0, 15.0, 5.0]
+    assert (fan["low"], fan["high"]) == ([None, None, 2.0], [None, None, 9.0])
+    words = panel_words(panel, ZoneInfo("UTC"))["fan"]
+    assert words["told"] == "after 0: 20, after 5: 15, after 50: 5 (2 to 9)"
+
+
+def test_a_future_of_what_is_not_there_is_drawn_as_any():
+    panels = output_panels({"far": ahead("far", 5.0, 50)}, [], Encoder(0, SPAN, 100))
+    assert len(panels) == 1
+    assert "fan" not in panels[0]

@@ -235,3 +235,22 @@ def test_the_columns_of_an_array_keep_whole_numbers_as_their_numbers():
 def test_columns_with_other_labels_are_counted_from_zero():
     found = prepared(cells=pd.DataFrame({"a": [1.0], "b": [3.0]}, series([1]).index))
     assert found.table.names == ("Cells|0", "Cells|1")
+
+
+def test_of_a_partial_array_what_is_not_finite_is_absent_and_the_rest_is_kept():
+    outputs = {"curve": Output(type="pd.DataFrame", columns=2, partial=True, valid_range=(0, 10)), "total": OUTPUTS["total"]}
+    rows = pd.DataFrame({0: [np.nan, 1 / 3, np.nan], 1: [2.0, np.inf, np.nan]}, series([1, 1, 1]).index)
+    found = prepare({"curve": rows, "total": series([5.0], [1])}, outputs, {"curve": "Curve", "total": "Total"}, WINDOW, {})
+    assert found.table.time.tolist() == [0, 1000]
+    assert found.table.absent.tolist() == [[True, False], [False, True], [True, False]]
+    np.testing.assert_array_equal(found.table.values, [[np.nan, 0.333333333], [2.0, np.nan], [np.nan, 5.0]])
+    assert found.latest == {"Curve|0": 0.333333333, "Curve|1": 2.0, "Total": 5.0}
+    assert found.notes == ["output 'curve': 1 values that are not finite were left out"]
+    alone = prepare({"curve": rows}, outputs, {"curve": "Curve"}, WINDOW, {})
+    assert alone.table.absent.tolist() == [[True, False], [False, True]]
+
+
+def test_a_partial_array_out_of_range_is_a_fault():
+    rows = pd.DataFrame({0: [np.nan], 1: [12.0]}, series([1]).index)
+    with pytest.raises(OutputError, match="reaches 12 to 12"):
+        prepare({"curve": rows}, {"curve": Output(type="pd.DataFrame", partial=True, valid_range=(0, 10))}, {"curve": "Curve"}, WINDOW, {})

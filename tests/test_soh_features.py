@@ -197,7 +197,7 @@ def charge_line(low=3.2, high=4.2, current=-1.0, seconds=3600.0, temperature=25.
     warm = np.full(count, temperature) + 5.0 * time / seconds
     strain = 2e-4 * time / seconds
     return Segment(
-        START, START + int(seconds * 1000), START + int(seconds * 1000), "gap", time, level, low + (high - low) * time / seconds, warm,
+        START, *3 * [START + int(seconds * 1000)], "gap", time, level, low + (high - low) * time / seconds, warm,
         strain, charge, count - 1, (10.0, 0.0, low - 0.05),
     )  # fmt: skip
 
@@ -247,7 +247,7 @@ def test_a_cell_of_another_size_at_the_same_rate_shows_the_same(scale):
     one = features(charge_line(), 2.0, "NMC")
     line = charge_line()
     larger = Segment(
-        line.start, line.end, line.known, line.ended, line.time, line.current * scale, line.voltage, line.temperature, line.strain,
+        line.start, line.end, line.known, line.told, line.ended, line.time, line.current * scale, line.voltage, line.temperature, line.strain,
         line.charge * scale, line.last, line.before,
     )  # fmt: skip
     np.testing.assert_allclose(features(larger, 2.0 * scale, "NMC"), one, rtol=1e-9)

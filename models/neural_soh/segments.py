@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 TimeArray = npt.NDArray[np.int64]
-#: A sample that the state machine reads: time [ms], current, voltage, temperature, strain, charge counted, kind, whether a gap is before.
-Point = tuple[int, float, float, float, float, float, int, bool]
+#: A sample that the state machine reads: time [ms], current, voltage, temperature, strain, charge counted, kind, whether a gap is before,
+#: time of the sample after it [ms].
+Point = tuple[int, float, float, float, float, float, int, bool, int]
 CHARGES, RESTS, DISCHARGES = -1, 0, 1
 
 
@@ -85,8 +86,9 @@ class Segment:
 
     Attributes
     ----------
-    start, end, known : int
-        First and last sample that charges; the sample that told that it was over. [ms UTC]
+    start, end, known, told : int
+        First and last sample that charges; the sample that told that it was over; the one after that, with which it is handed out.
+        [ms UTC]
     ended : str
         What ended it: rest, discharge, gap or length.
     time : ndarray, shape (p,)
@@ -104,6 +106,7 @@ class Segment:
     start: int
     end: int
     known: int
+    told: int
     ended: str
     time: FloatArray
     current: FloatArray
@@ -168,7 +171,8 @@ def _points(samples: Samples, capacity: float, rules: Rules, state: dict[str, An
         gaps[0] = bool(time[0] - before[0] > 1000.0 * rules.max_gap)
         fresh[0] = bool(gaps[0] or before[1] != kind[0] or block[0] != before[0] // int(1000 * rules.every))
     kept = np.flatnonzero(fresh[:-1] | borders)
-    columns = (time, current, samples.voltage, samples.temperature, samples.strain, charge, kind, gaps)
+    following = np.append(time[1:], time[-1])
+    columns = (time, current, samples.voltage, samples.temperature, samples.strain, charge, kind, gaps, following)
     points = list(zip(*(column[kept].tolist() for column in columns), strict=True))
     previous = [int(time[-2]), int(kind[-2])] if len(time) > 1 else before
     tail = [int(time[-1]), *(_plain(column[-1]) for column in columns[1:5])]
@@ -190,7 +194,7 @@ class _Finder:
         """Read one point."""
         time, kind, gap = point[0], point[6], point[7]
         if self.opened is not None and gap:
-            self._close(time, "gap")
+            self._close(point, "gap")
         if self.opened is not None:
             self._go_on(point)
         elif kind == CHARGES:
@@ -217,11 +221,11 @@ class _Finder:
                 opened["resting"] = True
                 opened["points"].append(_listed(point, opened["zero"]))
                 return
-            self._close(point[0], "discharge" if kind == DISCHARGES and not opened["resting"] else "rest")
+            self._close(point, "discharge" if kind == DISCHARGES and not opened["resting"] else "rest")
         elif over and waited > rules.pause and opened["last"] < len(opened["points"]) - 1:
-            self._close(point[0], "rest")
+            self._close(point, "rest")
         elif (point[0] - opened["points"][0][0]) / 1000.0 > rules.longest:
-            self._close(point[0], "length")
+            self._close(point, "length")
         else:
             opened["points"].append(_listed(point, opened["zero"]))
             if kind == CHARGES:
@@ -230,7 +234,7 @@ class _Finder:
         if kind == CHARGES:
             self._open(point)
 
-    def _close(self, known: int, ended: str) -> None:
+    def _close(self, by: Point, ended: str) -> None:
         assert self.opened is not None
         points, last = self.opened["points"], self.opened["last"]
         ended = "rest" if ended == "gap" and self.opened["resting"] else ended
@@ -241,7 +245,8 @@ class _Finder:
             Segment(
                 start=int(times[0]),
                 end=int(times[last]),
-                known=int(known),
+                known=by[0],
+                told=by[8],
                 ended=ended,
                 time=(times - times[0]) / 1000.0,
                 current=table[1],

@@ -41,6 +41,8 @@ class Channel:
         A value holds until the next one: the series is decimated. Otherwise nothing is known between two samples.
     profile : str
         What the elements of an array run along; such an array is drawn as a heatmap.
+    of, ahead : str, int
+        The output that this one says the future of, and how many uses ahead; such a one is drawn as a part of that one's fan.
     """
 
     key: str
@@ -52,6 +54,8 @@ class Channel:
     codes: Mapping[str, str] = field(default_factory=dict)
     holds: bool = False
     profile: str = ""
+    of: str = ""
+    ahead: int = 0
     gaps: list[tuple[int, int]] = field(default_factory=list)
     trails: list[Trail] = field(init=False)
     low: Trail = field(default_factory=Trail)

@@ -80,13 +80,33 @@ def input_panels(channels: Mapping[str, Channel], spans: Sequence[Stretch], enco
 
 
 def output_panels(channels: Mapping[str, Channel], spans: Sequence[Stretch], encoder: Encoder) -> list[dict[str, Any]]:
-    """Return panels of the outputs; those of one unit and of like size share one."""
+    """Return panels of the outputs; those of one unit and of like size share one, and what speaks of the future is a fan."""
     found: list[dict[str, Any]] = []
-    for group in together([channel for channel in channels.values() if not channel.empty]):
+    known = {key: channel for key, channel in channels.items() if not channel.empty}
+    fans = {channel.of: fan(known, channel.of) for channel in known.values() if channel.of in known}
+    parts = {key for each in fans.values() for key in each["keys"]}
+    for group in together([channel for key, channel in known.items() if key not in parts]):
         keys = {channel.key for channel in group}
         mine = [span for span in spans if not span.output or span.output in keys]
-        found.append(_panel(group, mine, encoder, "output", len(found)))
+        panel = _panel(group, mine, encoder, "output", len(found))
+        if group[0].key in fans:
+            panel["fan"] = fans[group[0].key]
+        found.append(panel)
     return found
+
+
+def fan(channels: Mapping[str, Channel], of: str) -> dict[str, Any]:
+    """Return the last forecast of an output: how far ahead, the value now and then, the ends of its interval, and whose it is."""
+    mine = sorted((channel for channel in channels.values() if channel.of == of), key=lambda channel: channel.ahead)
+    rows = [[channels.get(f"{channel.key}{end}") for end in ("", *INTERVAL)] for channel in (channels[of], *mine)]
+    keys = [channel.key for row in rows[1:] for channel in row if channel is not None]
+    middle, low, high = (
+        [None if channel is None or channel.last_row is None else _or_none(float(channel.last_row[1][0])) for channel in column]
+        for column in zip(*rows, strict=True)
+    )
+    now = channels[of].last_row
+    return {"keys": keys, "ahead": [0, *(channel.ahead for channel in mine)], "values": middle, "low": low, "high": high,
+            "time": None if now is None else now[0]}  # fmt: skip
 
 
 def together(channels: Sequence[Channel]) -> list[list[Channel]]:

@@ -146,7 +146,10 @@ def _output(plan: Plan, name: str, labels: tuple[str, ...], view: View, points: 
     allowance = Allowance(points, view.end - view.start, samples)
     holds = given.decimation_threshold is not None
     title, codes = plan.outputs[name], given.codes or {}
-    return Channel(name, title, given.unit, given.description, numbers, allowance, codes, holds, given.profile if array else "")
+    profile = given.profile if array else ""
+    return Channel(
+        name, title, given.unit, given.description, numbers, allowance, codes, holds, profile, given.of, given.ahead
+    )
 
 
 def _present(table: Table) -> tuple[Times, Values]:

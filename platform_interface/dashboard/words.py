@@ -145,7 +145,19 @@ def panel_words(panel: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
         "bars": [(number, "none" if value is None else f"{value:.5g}") for number, value in pairs],
         "bars_at": shown(bars["time"], zone) if bars else "",
         "heat": _heat_words(panel["heat"], panel["unit"]) if "heat" in panel else None,
+        "fan": _fan_words(panel["fan"], zone) if "fan" in panel else None,
     }  # fmt: skip
+
+
+def _fan_words(fan: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
+    """Return when a forecast was made, and what it says in words."""
+    rows = zip(fan["ahead"], fan["values"], fan["low"], fan["high"], strict=True)
+    told = [
+        f"after {ahead}: {value:.5g}" + ("" if low is None or high is None else f" ({low:.5g} to {high:.5g})")
+        for ahead, value, low, high in rows
+        if value is not None
+    ]
+    return {"at": "" if fan["time"] is None else shown(fan["time"], zone), "told": ", ".join(told)}
 
 
 def _heat_words(heat: Mapping[str, Any], unit: str) -> dict[str, str]:

@@ -203,6 +203,20 @@
       new ResizeObserver(() => Plotly.relayout(place, { xaxis: { ...place.layout.xaxis, ...axisX(place.clientWidth) } })).observe(place);
     }
     if (panel.bars) drawBars(panel);
+    if (panel.fan) drawFan(panel);
+  }
+
+  function drawFan(panel) { // the last forecast, over how far ahead: its own axis, so the cursor of the others does not reach it
+    const place = find(`#${CSS.escape(panel.id)} .plot.many`), ink = style("--soft"), grid = style("--grid"), { ahead, values, low, high } = panel.fan;
+    const inside = ahead.map((_, i) => i).filter((i) => low[i] !== null && high[i] !== null), colour = style("--line-0");
+    const area = { x: [...inside, ...[...inside].reverse()].map((i) => ahead[i]), y: [...inside.map((i) => low[i]), ...inside.reverse().map((i) => high[i])], fill: "toself", fillcolor: style("--band"), line: { width: 0 }, mode: "lines", hoverinfo: "skip" };
+    const line = { x: ahead, y: values, mode: "lines+markers", line: { color: colour, width: 1.7 }, marker: { color: colour, size: 6 }, hovertemplate: "after %{x}: %{y:.4~f}<extra></extra>" };
+    Plotly.react(place, [area, line], {
+      margin: MARGIN, showlegend: false, hovermode: "closest", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, separators: ". ",
+      font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
+      xaxis: { fixedrange: true, gridcolor: grid, zeroline: false, tickvals: ahead, title: { text: "ahead", standoff: 6, font: { size: 12 } } },
+      yaxis: { fixedrange: true, gridcolor: grid, zerolinecolor: style("--line"), nticks: 5, title: { text: plain(panel.axis), standoff: 4, font: { size: 12 } } },
+    }, options);
   }
 
   function drawBars(panel) {
