@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench format docs pictures demo-fleet train-pinn study clean
+.PHONY: run test check bench format docs pictures demo-fleet train-pinn train-soh study clean
 
 $(VENV)/.runtime: requirements.txt
 	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or newer is needed: make run PYTHON=python3.11')"
@@ -53,12 +53,18 @@ demo-fleet: $(VENV)/.training
 train-pinn: $(VENV)/.training
 	$(BIN)/python -m training.pinn.make
 
+# The shipped networks of the state of health: estimate, forecast, failure modes; stopped at any time, it goes on where it was.
+train-soh: $(VENV)/.training
+	$(BIN)/python -m training.soh.make
+
 # Further seeds, baselines and ablations of the networks, one after another; stopped at any time, it goes on where it was.
 study: $(VENV)/.training
 	$(BIN)/python -m training.pinn.study training-work/pinn/data training-work/pinn/study
 	$(BIN)/python -m training.soh.study training-work/soh
 	$(BIN)/python -m training.soh.report training-work/soh
 	$(BIN)/python -m training.soh.forecast
+	$(BIN)/python -m training.soh.forecast_make
+	$(BIN)/python -m training.soh.forecast_stacked_make
 
 clean:
 	rm -rf $(VENV) twin-store twin-reports twin-pages

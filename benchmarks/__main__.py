@@ -17,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import linear_regression, median
 
-from benchmarks import pages, pinn
+from benchmarks import pages, pinn, soh
 from benchmarks.processes import ROOT, Spent, process, store, twin_run
 
 PAGE = ROOT / "documentation" / "explanation" / "performance.md"
@@ -273,6 +273,8 @@ def main() -> None:
     rows += remote()
     say("network of pinn_internal_state")
     rows += [Row(*line) for line in pinn.lines()]
+    say("one charge of neural_soh")
+    rows += [Row(*line) for line in soh.lines()]
     text = written(rows, cells_shares, model_shares)
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text(text, encoding="utf-8")

@@ -29,7 +29,7 @@ class Panel:
     lines: list[Line] = field(default_factory=list)
 
 
-def chart(panels: list[Panel], colours: dict[str, str], unit: str) -> str:
+def chart(panels: list[Panel], colours: dict[str, str], unit: str, rises_from_zero: bool = True) -> str:
     """Return the SVG text.
 
     Parameters
@@ -40,6 +40,8 @@ def chart(panels: list[Panel], colours: dict[str, str], unit: str) -> str:
         Colour of each name of a line; also the order of the legend.
     unit : str
         What the vertical axes show.
+    rises_from_zero : bool, optional
+        Let the vertical axes begin at 0; else below the least value.
     """
     style = "font-family:Helvetica,Arial,sans-serif;font-size:12px;fill:#333"
     parts = [
@@ -49,7 +51,7 @@ def chart(panels: list[Panel], colours: dict[str, str], unit: str) -> str:
     ]
     width = WIDTH / len(panels)
     for position, panel in enumerate(panels):
-        parts += _panel(panel, position * width + _LEFT, (position + 1) * width - _RIGHT, colours)
+        parts += _panel(panel, position * width + _LEFT, (position + 1) * width - _RIGHT, colours, rises_from_zero)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -63,17 +65,19 @@ def _legend(colours: dict[str, str], unit: str) -> list[str]:
     return parts
 
 
-def _panel(panel: Panel, left: float, right: float, colours: dict[str, str]) -> list[str]:
+def _panel(panel: Panel, left: float, right: float, colours: dict[str, str], from_zero: bool) -> list[str]:
     start = min(line.time[0] for line in panel.lines)
     end = max(line.time[-1] for line in panel.lines)
-    marks = _round_steps(max(max(line.values) for line in panel.lines))
+    marks = _round_steps(
+        max(max(line.values) for line in panel.lines), 0.0 if from_zero else min(min(line.values) for line in panel.lines)
+    )
     bottom, top = HEIGHT - _BOTTOM, _TOP
 
     def across(time: float) -> float:
         return left + (right - left) * (time - start) / (end - start)
 
     def up(value: float) -> float:
-        return bottom - (bottom - top) * value / marks[-1]
+        return bottom - (bottom - top) * (value - marks[0]) / (marks[-1] - marks[0])
 
     parts = [f'<text x="{left}" y="{top - 14}" font-weight="bold">{escape(panel.title)}, {_year(start, end)}</text>']
     for mark in marks:
@@ -83,7 +87,8 @@ def _panel(panel: Panel, left: float, right: float, colours: dict[str, str]) -> 
     for moment in _midnights(start, end):
         x, label = across(moment), _day(moment)
         parts.append(f'<line x1="{x:.1f}" y1="{bottom}" x2="{x:.1f}" y2="{bottom + 5}" stroke="#999"/>')
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 19}" text-anchor="middle" fill="#666">{label}</text>')
+        anchor = "middle" if x < right - 8 else "end"
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 19}" text-anchor="{anchor}" fill="#666">{label}</text>')
     for line in panel.lines:
         points = " ".join(f"{across(t):.1f},{up(v):.1f}" for t, v in zip(line.time, line.values, strict=True))
         parts.append(
@@ -92,13 +97,13 @@ def _panel(panel: Panel, left: float, right: float, colours: dict[str, str]) -> 
     return parts
 
 
-def _round_steps(highest: float) -> list[float]:
-    """Return round numbers from 0 to at least `highest`."""
-    rough = highest / 4
+def _round_steps(highest: float, lowest: float = 0.0) -> list[float]:
+    """Return round numbers from at most `lowest` to at least `highest`."""
+    rough = (highest - lowest) / 4
     power = 10.0 ** floor(log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough)
-    count = -int(-highest // step)
-    return [step * number for number in range(count + 1)]
+    first, last = int(lowest // step), -int(-highest // step)
+    return [step * number for number in range(first, last + 1)]
 
 
 def _midnights(start: int, end: int) -> list[int]:

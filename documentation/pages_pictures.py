@@ -20,7 +20,7 @@ from platform_interface.settings import load_settings
 
 FOLDER = Path(__file__).parent / "pictures"
 #: The demo asset whose pages are shown, and another one for a model that refuses its chemistry.
-ASSET, ASSET_OF = "storage-module", {"pinn_internal_state": "vehicle-pack"}
+ASSET, ASSET_OF = "storage-module", {"pinn_internal_state": "vehicle-pack", "neural_soh": "ageing-cell"}
 #: A picture is cut below this many pixels of the page. [px]
 TALLEST, TALLEST_ON_PHONE = 1700, 1300
 

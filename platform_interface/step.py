@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,7 +92,8 @@ def run_step(
         outcome.notes += outcome.prepared.notes
         outcome.carry["decimation"] = outcome.prepared.carry
         last = {name: float(c.values[0, -1]) for name, c in outcome.prepared.columns.items() if c.time.size}
-        outcome.carry["seeds"] = {**outcome.carry.get("seeds", {}), **last}
+        known = {name: value for name, value in last.items() if math.isfinite(value)}  # an array may be known in part
+        outcome.carry["seeds"] = {**outcome.carry.get("seeds", {}), **known}
     return outcome
 
 

@@ -83,3 +83,13 @@ def test_a_future_of_what_is_not_there_is_drawn_as_any():
     panels = output_panels({"far": ahead("far", 5.0, 50)}, [], Encoder(0, SPAN, 100))
     assert len(panels) == 1
     assert "fan" not in panels[0]
+
+
+def test_a_profile_that_is_known_in_part_has_figures_of_the_end_that_is_known():
+    made = Channel("curve", "Curve", "volt", "", tuple(range(3)), Allowance(100, SPAN, 9), profile="low to high")
+    made.add(np.arange(9) * 1000, np.stack([np.full(9, np.nan), np.arange(9.0), np.full(9, 5.0)]), [])
+    [panel] = output_panels({"curve": made}, [], Encoder(0, SPAN, 100))
+    assert [line["name"] for line in panel["lines"]] == ["high"]
+    assert panel["bars"]["values"] == [None, 8.0, 5.0]
+    assert panel["heat"]["low"] == 0.0
+    assert panel_words(panel, ZoneInfo("UTC"))["heat"] is not None

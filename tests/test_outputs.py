@@ -253,4 +253,10 @@ def test_of_a_partial_array_what_is_not_finite_is_absent_and_the_rest_is_kept():
 def test_a_partial_array_out_of_range_is_a_fault():
     rows = pd.DataFrame({0: [np.nan], 1: [12.0]}, series([1]).index)
     with pytest.raises(OutputError, match="reaches 12 to 12"):
-        prepare({"curve": rows}, {"curve": Output(type="pd.DataFrame", partial=True, valid_range=(0, 10))}, {"curve": "Curve"}, WINDOW, {})
+        prepare(
+            {"curve": rows},
+            {"curve": Output(type="pd.DataFrame", partial=True, valid_range=(0, 10))},
+            {"curve": "Curve"},
+            WINDOW,
+            {},
+        )

@@ -247,8 +247,8 @@ def test_a_cell_of_another_size_at_the_same_rate_shows_the_same(scale):
     one = features(charge_line(), 2.0, "NMC")
     line = charge_line()
     larger = Segment(
-        line.start, line.end, line.known, line.told, line.ended, line.time, line.current * scale, line.voltage, line.temperature, line.strain,
-        line.charge * scale, line.last, line.before,
+        line.start, line.end, line.known, line.told, line.ended, line.time, line.current * scale, line.voltage, line.temperature,
+        line.strain, line.charge * scale, line.last, line.before,
     )  # fmt: skip
     np.testing.assert_allclose(features(larger, 2.0 * scale, "NMC"), one, rtol=1e-9)
 

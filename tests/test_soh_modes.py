@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from training.soh.modes import cases, electrodes, features, scores
-from training.soh.modes.half_cells import half_cells
+from models.neural_soh.modes import electrodes
+from models.neural_soh.modes.half_cells import half_cells
+from training.soh.modes import cases, features, scores
 from training.soh.modes.labels import CLASSES, MECHANISMS, MIXED, classes, shares
 from training.soh.modes.looks import Cycle, Look, charge, noisy, partial, without_test
 
@@ -97,7 +98,7 @@ def test_wished_shares_are_of_a_whole(number: int, seed: int) -> None:
     drawn = cases.draw(number, seed)
     assert drawn.shares.sum() == pytest.approx(1.0)
     assert (drawn.shares >= 0).all()
-    assert drawn.population != "nominal" or drawn.spread == (1.0, 1.0)
+    assert drawn.population != "nominal" or drawn.spread == (1.0, 1.0, 1.0)
 
 
 def test_condition_and_wished_mechanism_are_independent() -> None:
@@ -269,9 +270,21 @@ def test_rule_of_abstention_refuses_no_more_of_the_training_cells_than_it_may(co
     assert np.mean(probabilities.max(axis=1) < least) <= scores.MOST_ABSTAINED + 1.0 / count
 
 
-@given(st.floats(0.3, 3.0))
-def test_calibration_keeps_the_likeliest_class_and_sums_to_one(divisor: float) -> None:
-    probabilities = np.random.default_rng(0).dirichlet(np.ones(5), 30)
-    found = scores.sharpened(probabilities, divisor)
+@given(arrays(float, (6, 4), elements=st.floats(0.01, 1.0)), st.floats(0.005, 0.3))
+def test_likeliest_class_is_that_of_the_seventy_percent_and_probabilities_are_of_a_whole(
+    drawn: np.ndarray, error: float
+) -> None:
+    told = drawn / drawn.sum(axis=1, keepdims=True)
+    found = scores.told(told, np.full(6, error))
     assert found.sum(axis=1) == pytest.approx(1.0)
-    assert np.array_equal(found.argmax(axis=1), probabilities.argmax(axis=1))
+    assert (found >= 0).all()
+    clear = np.abs(told.max(axis=1) - 0.7) > 1e-6
+    if error < 0.1:
+        assert np.array_equal(found.argmax(axis=1)[clear], classes(told)[clear])
+
+
+def test_probability_at_the_border_is_a_half_and_one_error_above_it_that_of_the_normal_law() -> None:
+    shares = np.array([[0.7, 0.3, 0.0, 0.0], [0.75, 0.25, 0.0, 0.0]])
+    found = scores.told(shares, np.full(2, 0.05))
+    assert found[0] == pytest.approx([0.5, 0.0, 0.0, 0.0, 0.5], abs=1e-9)
+    assert found[1, 0] == pytest.approx(0.8413, abs=1e-4)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.neural_soh.modes.half_cells import half_cells
 from training.soh.modes import calibrate, cases, shards, simulate
 from training.soh.modes.dataset import CYCLES, VIEWS, feature_names, measured, table, without_tests
-from training.soh.modes.half_cells import half_cells
 from training.soh.modes.labels import MECHANISMS
 
 LOST = (0.0, 0.01, 0.02, 0.04)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.measured_data import shared_data
-from training.soh import causal, comparators, intervals, literature, results, scores, study
+from training.soh import causal, comparators, intervals, literature, results, scores, stacking, study
 from training.soh.cells import Cell, natural
 from training.soh.leakage import check_causal
 from training.soh.protocols import TASKS, Fold, Task, folds
@@ -35,6 +35,13 @@ def fading(seed: int, count: int = 40, name: str = "one") -> Cell:
 def test_inputs_of_a_charge_are_the_same_bits_whatever_comes_later(seed: int, until: int) -> None:
     cell = fading(seed)
     assert check_causal(causal.table, cell, [until]) == until
+    assert check_causal(causal.long_table, cell, [until]) == until
+    assert check_causal(lambda known: causal.columns(known, memory=40), cell, [until]) == until
+
+
+def test_long_change_is_since_the_first_charge_until_there_are_enough() -> None:
+    found = causal.long_change(np.arange(6.0)[:, None], ago=(2, 4), count=1)
+    np.testing.assert_array_equal(found, [[0, 0], [1, 1], [2, 2], [2, 3], [2, 4], [2, 4]])
 
 
 def test_a_feature_that_is_missing_is_that_of_the_charge_before_and_stays_missing_before_the_first() -> None:
@@ -93,6 +100,92 @@ def test_intervals_cover_cells_of_one_kind_at_least_as_promised(seed: int) -> No
     cells = [random.normal(scale=0.02, size=50) for _ in range(240)]
     half = intervals.half_width(cells[:120])
     assert np.mean([np.mean(np.abs(one) <= half) for one in cells[120:]]) > 0.87
+
+
+def test_width_follows_how_far_members_are_apart_where_errors_do() -> None:
+    random = np.random.default_rng(0)
+    spreads = [np.exp(random.normal(-5, 1, size=60)) for _ in range(120)]
+    errors = [0.8 * spread * random.normal(size=60) for spread in spreads]
+    found = intervals.width(errors[:60], spreads[:60])
+    assert found.power > 0.5
+    assert np.mean([np.mean(np.abs(e) <= found.at(s)) for e, s in zip(errors[60:], spreads[60:], strict=True)]) > 0.87
+    assert np.mean([found.at(s).mean() for s in spreads]) < 0.9 * intervals.half_width(errors[:60])
+
+
+def test_width_is_the_same_everywhere_where_errors_have_nothing_to_do_with_members() -> None:
+    random = np.random.default_rng(1)
+    spreads = [np.full(30, 0.01) for _ in range(50)]
+    errors = [random.normal(scale=0.02, size=30) for _ in spreads]
+    np.testing.assert_allclose(intervals.width(errors, spreads).at(spreads[0]), intervals.half_width(errors), rtol=0.1)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=6))
+def test_shares_are_not_negative_and_have_a_sum_of_one(values: list[float]) -> None:
+    found = stacking.on_simplex(np.array(values))
+    assert (found >= 0).all()
+    assert found.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(stacking.on_simplex(found), found, atol=1e-12)
+
+
+@given(st.integers(0, 200), st.integers(1, 4))
+def test_shares_of_members_fit_no_worse_than_equal_ones(seed: int, count: int) -> None:
+    random = np.random.default_rng(seed)
+    labels = [random.normal(size=9) for _ in range(5)]
+    found = [label[:, None] + random.normal(size=(9, count)) * np.arange(1, count + 1) for label in labels]
+    told = stacking.shares(found, labels, shrunk=0.0)
+    error = [float(np.mean([np.mean((one @ w - label) ** 2) for one, label in zip(found, labels, strict=True)]))
+             for w in (told, np.full(count, 1 / count))]  # fmt: skip
+    assert error[0] <= error[1] + 1e-9
+    np.testing.assert_allclose(stacking.shares(found, labels, shrunk=1.0), 1 / count)
+
+
+def test_a_member_without_error_has_all_shares_but_what_is_given_back() -> None:
+    labels = [np.array([1.0, 0.9, np.nan])] * 3
+    found = [np.column_stack([label, label + 0.1]) for label in labels]
+    np.testing.assert_allclose(stacking.shares(found, labels, shrunk=0.2), [0.9, 0.1], atol=1e-6)
+
+
+def test_error_of_a_cell_left_out_is_that_of_a_regression_fitted_without_it() -> None:
+    torch = pytest.importorskip("torch", reason="kernel regression is fitted with torch")
+    from training.soh import processes
+
+    random = np.random.default_rng(0)
+    rows, labels = torch.tensor(random.normal(size=(4, 3, 5))), torch.tensor(random.normal(size=(4, 3)))
+    logs = {
+        name: torch.full((4,) if name in ("length", "slope") else (), value, dtype=torch.float64)
+        for name, value in processes.BEGIN.items()
+    }
+    found = processes.errors_left_out(rows, labels, logs)
+    for out in range(4):
+        others = [cell for cell in range(4) if cell != out]
+        known = rows[others].reshape(9, 5)
+        weights = torch.linalg.solve(processes.with_noise(known, logs), labels[others].reshape(9))
+        torch.testing.assert_close(found[out], labels[out] - processes.kernel(rows[out], known, logs) @ weights)
+
+
+def test_kernel_regression_follows_a_slope_beyond_what_it_was_trained_on_and_looks_at_no_later_charge() -> None:
+    pytest.importorskip("torch", reason="kernel regression is fitted with torch")
+    from training.soh import processes
+
+    predict = processes.process([fading(seed, name=str(seed)) for seed in range(6)], seed=0)
+    cell = fading(7, count=60)
+    whole = predict(cell)
+    assert 100 * np.abs(whole - cell.soh).mean() < 2.0
+    np.testing.assert_allclose(predict(cell.until(20)), whole[:20], atol=1e-9)
+
+
+def test_a_stack_of_few_training_cells_is_the_mean_of_its_members(tmp_path) -> None:
+    cells = [fading(seed, name=str(seed)) for seed in range(4)]
+    fold, task = Fold("made", "split", tuple(cells[:3]), tuple(cells[3:])), Task("t", "t")
+    kept = [("ensemble", 0, 0.0), *((results.DRAWN, draw, float(draw)) for draw in results.DRAWS)]
+    for name, seed, value in kept:
+        place = tmp_path / "estimates" / "t" / name / str(seed) / "made-split.npz"
+        place.parent.mkdir(parents=True)
+        np.savez(place, cpu_seconds=1.0, **{"3": np.full(40, value)})
+    found = results.estimates(tmp_path, task, "stack", 0, fold)
+    assert found is not None
+    np.testing.assert_array_equal(found["3"], 0.5)  # half of nothing, half of the mean of 0, 1 and 2
+    assert results.estimates(tmp_path, task, "stack", 1, fold) is None
 
 
 def test_parts_hold_each_cell_once() -> None:

@@ -239,7 +239,8 @@ def _add_heat(panel: dict[str, Any], channel: Channel, encoder: Encoder) -> None
     ends = channel.profile.split(" to ")
     names = ends if len(ends) == 2 else [f"{channel.title} {channel.numbers[position]}" for position in (0, -1)]
     for name, trail in zip(names, (channel.trails[0], channel.trails[-1]), strict=True):
-        panel["lines"].append({"name": name, "shape": "linear", **encoder.line(trail), **_figures(trail)})
+        if trail.count > 0:
+            panel["lines"].append({"name": name, "shape": "linear", **encoder.line(trail), **_figures(trail)})
 
 
 def _figures(trail: Trail) -> dict[str, Any]:

@@ -147,9 +147,7 @@ def _output(plan: Plan, name: str, labels: tuple[str, ...], view: View, points: 
     holds = given.decimation_threshold is not None
     title, codes = plan.outputs[name], given.codes or {}
     profile = given.profile if array else ""
-    return Channel(
-        name, title, given.unit, given.description, numbers, allowance, codes, holds, profile, given.of, given.ahead
-    )
+    return Channel(name, title, given.unit, given.description, numbers, allowance, codes, holds, profile, given.of, given.ahead)
 
 
 def _present(table: Table) -> tuple[Times, Values]:

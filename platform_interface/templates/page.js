@@ -214,7 +214,7 @@
     Plotly.react(place, [area, line], {
       margin: MARGIN, showlegend: false, hovermode: "closest", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, separators: ". ",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink },
-      xaxis: { fixedrange: true, gridcolor: grid, zeroline: false, tickvals: ahead, title: { text: "ahead", standoff: 6, font: { size: 12 } } },
+      xaxis: { fixedrange: true, gridcolor: grid, zeroline: false, tickvals: ahead, title: { text: "charges ahead", standoff: 6, font: { size: 12 } } },
       yaxis: { fixedrange: true, gridcolor: grid, zerolinecolor: style("--line"), nticks: 5, title: { text: plain(panel.axis), standoff: 4, font: { size: 12 } } },
     }, options);
   }

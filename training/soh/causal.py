@@ -11,6 +11,8 @@ from training.soh.cells import Cell, FloatArray
 
 #: Charges that a median is taken of, and first charges that a drift is counted from. [1]
 SHORT, FIRST = 5, 10
+#: Charges ago that a long change is counted from, and charges that its ends are medians of. [1]
+AGO, SMOOTH = (100, 300), 20
 
 
 def filled(features: FloatArray) -> FloatArray:
@@ -41,6 +43,26 @@ def table(cell: Cell) -> FloatArray:
     now = filled(cell.features)
     median = short_median(now)
     return np.column_stack([now, median, median - beginning(now), np.arange(len(cell), dtype=float)])
+
+
+def columns(cell: Cell, memory: int = 1) -> FloatArray:
+    """Return medians of the last `memory` charges, the drift of such medians since the beginning, and the count, shape (N, 2 F + 1)."""
+    now = filled(cell.features)
+    value = now if memory == 1 else short_median(now, memory)
+    median = value if memory > SHORT else short_median(now)
+    return np.column_stack([value, median - beginning(now), np.arange(len(cell), dtype=float)])
+
+
+def long_change(features: FloatArray, ago: tuple[int, ...] = AGO, count: int = SMOOTH) -> FloatArray:
+    """Return how far medians have moved since so many charges ago, since the first one where there were fewer."""
+    median, at = short_median(features, count), np.arange(len(features))
+    return np.column_stack([median - median[np.maximum(at - back, 0)] for back in ago])
+
+
+def long_table(cell: Cell) -> FloatArray:
+    """Return :func:`table` with long changes before the count, shape (N, 5 F + 1): how fast a cell ages shows before a knee."""
+    known = table(cell)
+    return np.column_stack([known[:, :-1], long_change(filled(cell.features)), known[:, -1]])
 
 
 def names(cell: Cell) -> list[str]:

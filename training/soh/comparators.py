@@ -123,3 +123,9 @@ _trees_of_history = _regression(_trees, causal.table)
 _perceptron_of_history = _regression(_perceptron, causal.table)
 #: Trees and two networks, the strong baseline of reference: nothing of it was tuned here.
 ensemble = mean_of(_boosting_of_history, _trees_of_history, _perceptron_of_history, _perceptron_of_history)
+#: Boosting and trees that see how fast a cell has aged lately; they stand in a mean with others.
+trees_of_long_history = (_regression(_boosting, causal.long_table), _regression(_trees, causal.long_table))
+#: Perceptrons of one estimate. [1]
+MANY = 6
+#: Perceptrons alone, each from another start, on fewer columns: what early stopping chose differs, so a mean is worth much.
+perceptrons = mean_of(*[_regression(_perceptron, causal.columns)] * MANY)

@@ -18,9 +18,8 @@ from benchmarks.measured_data import shared_data
 from training.soh.forecast_judge import Group, estimated_scores, intervals, knees, life, measured_scores, member_scores
 from training.soh.forecast_rows import GROUPS, HORIZONS, data_hash
 from training.soh.forecast_scores import Score, mean_of_groups
-from training.soh.forecast_tasks import ESTIMATED_HORIZONS, ESTIMATED_MEMBERS, MEMBERS, Source, fingerprint, keep, pieces
+from training.soh.forecast_tasks import ESTIMATED_HORIZONS, ESTIMATED_MEMBERS, MEMBERS, ROOT, Source, fingerprint, keep, pieces
 
-ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "training-work" / "soh" / "forecast"
 RESULTS = ROOT / "training" / "soh" / "results" / "forecast.json"
 SHIPPED = "ensemble"

@@ -1,53 +1,37 @@
-"""When a life ends and where it bends: end of life from forecasts, and the warning of a knee."""
+"""When a life ends and where it bends: end of life from forecasts, and the warning of a knee; what the plugin has of it, and the judging."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from models.neural_soh import forecast_path
+from models.neural_soh.forecast_path import AHEAD, END, SINCE, SLOWEST, STANDING
 from training.soh.cells import FloatArray
 from training.soh.forecast_histories import SHORTEST, recent_median
 from training.soh.forecast_rows import HORIZONS
 
-#: Health at which a cell's first life ends. [1]
-END = 0.8
+__all__ = [
+    "AHEAD",
+    "END",
+    "bend_ahead",
+    "charges_to_end",
+    "choose_factor",
+    "judge_warnings",
+    "knee_of",
+    "measured_end",
+    "warning",
+]
+
 #: A knee: from here on fade is at least so many times as fast, and goes on for at least this loss. [1], [1]
 STEEPER, LOSS_AFTER = 2.0, 0.02
-#: A warning must stand for this long before it is given. [charges]
-STANDING = 5
-#: Horizon whose rate of fade is compared with the past's. [charges]
-AHEAD = 50
-#: Less fade than this a charge is no rate to compare with. [1/charge]
-SLOWEST = 2e-5
 
 
 def charges_to_end(now: FloatArray, change: FloatArray, end: float = END) -> FloatArray:
-    """Return after how many charges a forecast path crosses the end of life.
-
-    Parameters
-    ----------
-    now : ndarray, shape (N,)
-        Health. [1]
-    change : ndarray, shape (N, len(HORIZONS))
-        Its forecast change at each horizon; straight in between. [1]
-    end : float, optional
-
-    Returns
-    -------
-    ndarray, shape (N,)
-        0 where it is crossed already, NaN where it is not within the longest horizon. [charges]
-    """
-    knots = np.array([0, *HORIZONS], float)
-    path = np.hstack([now[:, None], now[:, None] + change])
-    below = path <= end
-    first = np.argmax(below, axis=1)
-    before = np.maximum(first - 1, 0)
-    rows = np.arange(len(now))
-    fall = path[rows, before] - path[rows, first]
-    share = np.where(fall > 0, (path[rows, before] - end) / np.where(fall > 0, fall, 1.0), 0.0)
-    crossing = knots[before] + share * (knots[first] - knots[before])
-    return np.where(below.any(axis=1), np.where(first == 0, 0.0, crossing), np.nan)
+    """Return after how many charges a forecast path at this module's horizons crosses the end of life; see `forecast_path`."""
+    return forecast_path.charges_to_end(now, change, end, HORIZONS)
 
 
 def measured_end(soh: FloatArray, end: float = END) -> int | None:
@@ -121,8 +105,7 @@ def bend_ahead(soh: FloatArray, charges: np.ndarray, change: FloatArray) -> Floa
     The past's rate runs from the tenth charge on: many cells first gain capacity.
     """
     smooth = recent_median(soh, 5)
-    past = (smooth[SHORTEST // 2] - smooth[charges]) / np.maximum(charges - SHORTEST // 2, 1)
-    return np.asarray((-change / AHEAD) / np.maximum(past, SLOWEST))
+    return forecast_path.bend(np.full(len(charges), smooth[SINCE]), smooth[charges], charges, change)
 
 
 def warning(charges: np.ndarray, ratio: FloatArray, factor: float) -> int | None:
@@ -166,12 +149,17 @@ class Warnings:
     false: int
 
 
-def judge_warnings(lives: list[tuple[FloatArray, np.ndarray, FloatArray]], factor: float) -> Warnings:
-    """Count warnings over whole lives, each its health, the charges with a forecast, and the ratio of :func:`bend_ahead`."""
+def judge_warnings(
+    lives: list[tuple[FloatArray, np.ndarray, FloatArray]], factor: float, bends: Sequence[Knee | None] | None = None
+) -> Warnings:
+    """Count warnings over whole lives, each its health, the charges with a forecast, and the ratio of :func:`bend_ahead`.
+
+    Their knees are looked for unless they are given.
+    """
     leads: list[int] = []
     knees = without = false = 0
-    for soh, charges, ratio in lives:
-        knee, given = knee_of(soh), warning(charges, ratio, factor)
+    for (_, charges, ratio), knee in zip(lives, bends or [knee_of(soh) for soh, _, _ in lives], strict=True):
+        given = warning(charges, ratio, factor)
         if knee is None:
             without += 1
             false += given is not None
@@ -189,8 +177,9 @@ def choose_factor(lives: list[tuple[FloatArray, np.ndarray, FloatArray]], allowe
     A warning long before the knee is no better than none: one more than three horizons ahead counts as false.
     """
     best, chosen = -1, 5.0
+    bends = [knee_of(soh) for soh, _, _ in lives]
     for factor in np.round(np.arange(1.25, 5.01, 0.25), 2):
-        found = judge_warnings(lives, float(factor))
+        found = judge_warnings(lives, float(factor), bends)
         early = sum(lead > 3 * AHEAD for lead in found.leads)
         share = (found.false + early) / max(found.without + found.knees, 1)
         if share <= allowed and found.warned - early > best:

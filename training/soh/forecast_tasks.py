@@ -22,6 +22,7 @@ from training.soh.forecast_models import FITTED, Forecast
 from training.soh.forecast_networks import pooled
 from training.soh.forecast_rows import GROUPS, LEAVE_ONE_OUT, STRIDES, Rows, folds, join, read_group, rows_of, rows_of_cell
 
+ROOT = Path(__file__).resolve().parents[2]
 #: Forecasters that draw nothing at random; one seed is all.
 DETERMINISTIC = ("ridge", "gradient boosting")
 POOLED = ("perceptron", "convolution")
@@ -31,6 +32,12 @@ MEMBERS = ("perceptron", "sparse boosting", "extra trees")
 ESTIMATED_FITTED = ("ridge", "sparse boosting", "extra trees")
 ESTIMATED_MEMBERS = ("sparse boosting", "extra trees")
 TREND_UP_TO = 20
+#: What pieces are computed with.
+CODE = (
+    "models/neural_soh/forecast_history.py", "training/soh/forecast_histories.py", "training/soh/forecast_rows.py",
+    "training/soh/forecast_models.py", "training/soh/forecast_networks.py", "training/soh/forecast_estimates.py",
+    "training/soh/literature.py",
+)  # fmt: skip
 #: How far ahead of own estimates. [charges]
 ESTIMATED_HORIZONS = (5, 50)
 CALIBRATION_PARTS = 3
@@ -257,13 +264,16 @@ def _calibration(groups: Sequence[str]) -> Iterator[Piece]:
                 yield Piece("calibration", model, group, 0)
 
 
-def fingerprint() -> str:
-    """Return a hash of the code that pieces are computed with, its comments and docstrings aside: pieces of other code are not used."""
-    folder = Path(__file__).parent
-    names = ("forecast_histories", "forecast_rows", "forecast_models", "forecast_networks", "forecast_estimates", "literature")
-    trees = [ast.parse((folder / f"{name}.py").read_text("utf-8")) for name in names]
+def code_hash(names: Sequence[str]) -> str:
+    """Return a hash of some of the project's files, their comments and docstrings aside."""
+    trees = [ast.parse((ROOT / name).read_text("utf-8")) for name in names]
     for node in (node for tree in trees for node in ast.walk(tree)):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [part for part in body if not (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant))]  # type: ignore[attr-defined]
     return hashlib.sha256("".join(ast.dump(tree) for tree in trees).encode()).hexdigest()[:12]
+
+
+def fingerprint() -> str:
+    """Return a hash of the code that pieces are computed with: pieces of other code are not used."""
+    return code_hash(CODE)

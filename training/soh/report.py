@@ -18,7 +18,9 @@ import numpy as np
 
 from benchmarks.measured_data import shared_data
 from training.soh.protocols import TASKS
-from training.soh.results import BLEND, figures
+from training.soh.report_text import HEAD, INTERVALS, TRIED
+from training.soh.results import figures
+from training.soh.stacking import members
 
 RESULTS = Path(__file__).parent / "results" / "estimates.json"
 PAGE = Path(__file__).parents[2] / "documentation" / "explanation" / "soh-measured.md"
@@ -62,19 +64,13 @@ TITLES = {
     "ensemble": "trees and perceptrons (the strong baseline)",
     "lstm": "LSTM",
     "network": "CNN + transformer",
+    "perceptrons": "perceptrons",
+    "process": "kernel regression",
+    "long-history": "long history",
     "blend": "blend",
+    "wide-blend": "wide blend",
+    "stack": "stack",
 }
-HEAD = """# SOH estimation: measured
-
-Written by `python -m training.soh.report` from the estimates that `python -m training.soh.study` keeps; do not edit.
-
-SOH is capacity over nominal capacity, in %. Whole cells are left out, everything is fitted on training cells, every charge of a test
-cell counts, and an estimate at a charge knows the charges up to it. An error is that of a cell over its life, averaged over cells and
-then, but for the first table, over groups. Brackets: least and largest of the seeds. 'Worst' is the cell with the largest MAE,
-averaged over seeds. 'Difference' is the mean over cells of the MAE less that of trees and perceptrons, with the 95 % bootstrap over
-cells. What is read, and the splits: [data](soh-data.md). The blend is the mean of {blend}; which they are was fixed on
-XJTU-R3 and on training cells of the other sets.
-"""
 
 
 def spread(values: Iterable[float]) -> str:
@@ -112,7 +108,18 @@ def table(task: str, found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         worst = f"{one['worst']['group']} {one['worst']['cell']}, {one['worst']['mae']:.2f}"
         cells = [TITLES[name], str(len(one["seeds"])), *errors, verdict(task, one), difference(one), worst]
         lines.append(f"| {' | '.join(cells)} |")
-    return lines
+    return lines + shares(found)
+
+
+def shares(found: Mapping[str, Any]) -> list[str]:
+    """Say what shares members of the stack were told to have, where they are not equal."""
+    told = {fold: values for fold, values in found.get("stack", {}).get("shares", {}).items() if len(set(values)) > 1}
+    names = [TITLES[name] for name in members(next(iter(told)).split()[0].lower())] if told else []
+    texts = [
+        f"{fold}: {', '.join(f'{name} {value:.2f}' for name, value in zip(names, values, strict=True))}"
+        for fold, values in told.items()
+    ]
+    return ["", f"Shares in the stack. {'; '.join(texts)}."] if texts else []
 
 
 def groups(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -150,7 +157,7 @@ def coverage(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[str]:
 
 def page(found: Mapping[str, Any], data: str, versions: Mapping[str, str]) -> str:
     """Return the page."""
-    lines = [HEAD.format(blend=", ".join(BLEND))]
+    lines = [HEAD]
     for task in TASKS:
         lines += [f"## {task.title}", ""]
         lines += (
@@ -161,10 +168,9 @@ def page(found: Mapping[str, Any], data: str, versions: Mapping[str, str]) -> st
     lines += [
         "## 90 % intervals",
         "",
-        "Conformal by cell, for groups with 40 training cells or more; for the others none is claimed.",
-        "",
+        INTERVALS,
     ]
-    lines += [*coverage(found), "", "## What it ran on", ""]
+    lines += [*coverage(found), "", TRIED, "## What it ran on", ""]
     lines += [f"Features: SHA-256 `{data}`. {', '.join(f'{name} {value}' for name, value in versions.items())}.", ""]
     return "\n".join(lines)
 

@@ -25,9 +25,11 @@ from training.soh.comparators import Fit
 from training.soh.protocols import TASKS, Fold, Task, folds
 
 #: Estimators by name, cheapest first; the networks need torch and are looked up when they are asked for.
-ESTIMATORS = ("persistence", "cycle-count", "boosting", "ensemble", "lstm", "network")
+ESTIMATORS = ("persistence", "cycle-count", "boosting", "ensemble", "perceptrons", "process", "long-history", "lstm", "network")
 #: Which of them are fitted on parts of the training cells too, for intervals, where there are cells enough.
-WITH_INTERVALS = ("boosting", "ensemble", "lstm", "network")
+WITH_INTERVALS = ("boosting", "ensemble", "perceptrons", "process", "long-history", "lstm", "network")
+#: Seeds that intervals are made by: they cost five fits more for each one that is counted. [1]
+INTERVAL_SEEDS = (0,)
 #: Starts the name of an estimate of a training cell that had no part in it.
 HELD_OUT = "held-out:"
 
@@ -40,11 +42,16 @@ def estimator(name: str) -> Fit:
         from training.soh import networks
 
         return {"lstm": networks.lstm, "network": networks.cnn_transformer}[name]
+    if name in ("process", "long-history"):
+        from training.soh import processes
+
+        return {"process": processes.process, "long-history": processes.long_history}[name]
     return {
         "persistence": comparators.first_level,
         "cycle-count": comparators.by_count,
         "boosting": comparators.boosting,
         "ensemble": comparators.ensemble,
+        "perceptrons": comparators.perceptrons,
     }[name]
 
 
@@ -76,7 +83,7 @@ def carry_out(step: Step) -> float:
     make, fold = estimator(step.name), step.fold
     predict = make(fold.train, step.seed)
     found: dict[str, FloatArray] = {cell.name: predict(cell) for cell in fold.test}
-    if step.name in WITH_INTERVALS and len(fold.train) >= intervals.FEWEST_CELLS:
+    if step.name in WITH_INTERVALS and step.seed in INTERVAL_SEEDS and len(fold.train) >= intervals.FEWEST_CELLS:
         found |= held_out(make, fold.train, step.seed)
     spent = time.process_time() - started
     step.file.parent.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ def table(bench: Bench, folder: Path) -> dict[str, list[tuple[float, float]]]:
     if path.is_file():
         return dict(json.loads(path.read_text("utf-8")))
     none = np.full(len(MECHANISMS), OFF)
-    kept = capacities(bench, none, (1.0, 1.0), LOOKS[-1:])
+    kept = capacities(bench, none, (1.0, 1.0, 1.0), LOOKS[-1:])
     found: dict[str, list[tuple[float, float]]] = {"none": [(0.0, float(1.0 - kept[-1] / kept[0]))]}
     for number, (mechanism, multipliers) in enumerate(TRIED.items()):
         found[mechanism] = []
@@ -43,7 +43,7 @@ def table(bench: Bench, folder: Path) -> dict[str, list[tuple[float, float]]]:
             chosen = none.copy()
             chosen[number] = multiplier
             try:
-                left = capacities(bench, chosen, (1.0, 1.0), LOOKS[-1:])
+                left = capacities(bench, chosen, (1.0, 1.0, 1.0), LOOKS[-1:])
             except Exception as error:  # noqa: BLE001  a solver fails in its own ways; the condition goes on with the rates that ran
                 print(f"{bench.condition}: {mechanism} at {multiplier:g} left out: {str(error)[:80]}", flush=True)
                 continue

@@ -50,7 +50,7 @@ class Case:
         A key of :data:`POPULATIONS`.
     condition : Condition
     spread : tuple of float
-        Active material of the negative and the positive electrode over the nominal one. [1]
+        Active material of the negative and the positive electrode, and resistivity of the SEI, over the nominal ones. [1]
     shares : ndarray, shape (4,)
         Of the fade, as wished; the label is what the counterfactual runs say. [1]
     severity : float
@@ -61,7 +61,7 @@ class Case:
     seed: int
     population: str
     condition: Condition
-    spread: tuple[float, float]
+    spread: tuple[float, float, float]
     shares: FloatArray
     severity: float
 
@@ -76,11 +76,13 @@ POPULATIONS: dict[str, tuple[Condition, ...]] = {
 TURN = ("nominal", "shifted", "nominal", "second")
 #: Standard deviation of the active material of cells that are not nominal. [1]
 SPREAD = 0.03
+#: Resistivities of the SEI, over that of the parameter set, where films are to be varied. [1]
+FILMS = (0.1, 2.0)
 #: Cells in which one mechanism is meant to dominate, with at least :data:`TOP`; the others are drawn from a flat Dirichlet distribution. [1]
 DOMINATED, TOP = 0.80, 0.72
 
 
-def draw(number: int, seed: int) -> Case:
+def draw(number: int, seed: int, films: bool = False) -> Case:
     """Draw a cell; the same numbers give the same cell.
 
     Parameters
@@ -89,19 +91,22 @@ def draw(number: int, seed: int) -> Case:
         Of the cell, from 0.
     seed : int
         Of the whole set.
+    films : bool
+        Whether the SEI of each cell has a resistivity of its own, which no measurement of a product gives.
     """
     population = TURN[number % len(TURN)]
     context = np.random.default_rng([seed, number, 0])
     conditions = POPULATIONS[population]
     condition = conditions[int(context.integers(len(conditions)))]
     factors = 1.0 + (0.0 if population == "nominal" else SPREAD) * np.clip(context.normal(size=2), -2.0, 2.0)
+    film = float(np.exp(np.random.default_rng([seed, number, 2]).uniform(*np.log(FILMS)))) if films else 1.0
     mechanism = np.random.default_rng([seed, number, 1])
     return Case(
         number,
         seed,
         population,
         condition,
-        (float(factors[0]), float(factors[1])),
+        (float(factors[0]), float(factors[1]), film),
         wished_shares(mechanism),
         float(mechanism.uniform()),
     )

@@ -1,6 +1,6 @@
-"""Classifiers of failure modes: each gives probabilities of the classes and, but for the logistic regression, shares. Needs scikit-learn, torch.
+"""Models of failure modes: each tells shares from features. Classes follow from the shares (scores.told). Needs torch for the network.
 
-All scaling is fitted on the rows given to `fit`, which are those of training cells. Every model here can be exported to ONNX.
+All scaling is fitted on the rows given to `fit`, which are those of training cells.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from training.soh.modes.labels import CLASSES, MECHANISMS
+from training.soh.modes.labels import MECHANISMS
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -21,19 +21,26 @@ IntArray = npt.NDArray[np.int64]
 PHYSICAL = ("wear", "balance", "polarisation", "scalars", "rest", "rested_now", "fade_at", "size", "seen")
 
 
-class Classifier(Protocol):
+class Model(Protocol):
     """What a model of failure modes does."""
 
-    def fit(self, x: FloatArray, shares: FloatArray, label: IntArray) -> None:
-        """Learn from (R, N, F) features, (N, 4) shares and (N,) classes."""
+    def fit(self, x: FloatArray, shares: FloatArray) -> None:
+        """Learn from (R, N, F) features and (N, 4) shares."""
 
-    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return (N, 5) probabilities and (N, 4) shares of (N, F) features."""
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Return (N, 4) shares of (N, F) features; at least 0, of a whole."""
 
 
-def flat(x: FloatArray, *targets: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+def flat(x: FloatArray, shares: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Turn replicates into rows."""
-    return x.reshape(-1, x.shape[-1]), *(np.tile(target, (len(x),) + (1,) * (target.ndim - 1)) for target in targets)
+    return x.reshape(-1, x.shape[-1]), np.tile(shares, (len(x), 1))
+
+
+def whole(shares: FloatArray) -> FloatArray:
+    """Clip shares at 0 and make them of a whole."""
+    clipped = np.clip(shares, 1e-6, None)
+    found: FloatArray = clipped / clipped.sum(axis=1, keepdims=True)
+    return found
 
 
 @dataclass
@@ -56,168 +63,119 @@ class Scaling:
 
 
 @dataclass
-class Logistic:
-    """Multinomial logistic regression."""
-
-    strength: float = 0.1
-    scaling: Scaling = field(default_factory=Scaling)
-    model: Any = None
-
-    def fit(self, x: FloatArray, shares: FloatArray, label: IntArray) -> None:
-        """Learn."""
-        from sklearn.linear_model import LogisticRegression
-
-        rows, target = flat(x, label)
-        self.scaling.fit(rows)
-        self.model = LogisticRegression(C=self.strength, max_iter=80, tol=1e-3, class_weight="balanced")
-        self.model.fit(self.scaling(rows), target)
-
-    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return probabilities; of shares only that all are equal."""
-        found = np.zeros((len(x), len(CLASSES)))
-        found[:, self.model.classes_] = self.model.predict_proba(self.scaling(x))
-        return found, np.full((len(x), len(MECHANISMS)), np.nan)
-
-
-@dataclass
 class Ridge:
-    """Shares as a linear function of the features, and classes as a logistic one of those shares."""
+    """Shares as a linear function of the features."""
 
     penalty: float = 3.0
     scaling: Scaling = field(default_factory=Scaling)
     weights: FloatArray = field(init=False)
-    model: Any = None
 
-    def fit(self, x: FloatArray, shares: FloatArray, label: IntArray) -> None:
+    def fit(self, x: FloatArray, shares: FloatArray) -> None:
         """Learn."""
-        from sklearn.linear_model import LogisticRegression
-
-        rows, shared, target = flat(x, shares, label)
+        rows, wanted = flat(x, shares)
         self.scaling.fit(rows)
         inputs = self._with_one(rows)
         damping = self.penalty * len(x) * np.eye(inputs.shape[1])
         damping[-1, -1] = 0.0
-        self.weights = np.linalg.solve(inputs.T @ inputs + damping, inputs.T @ shared)
-        self.model = LogisticRegression(C=100.0, max_iter=300, class_weight="balanced").fit(inputs @ self.weights, target)
+        self.weights = np.linalg.solve(inputs.T @ inputs + damping, inputs.T @ wanted)
 
-    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return probabilities and shares, clipped and normalised."""
-        linear = self._with_one(x) @ self.weights
-        found = np.zeros((len(x), len(CLASSES)))
-        found[:, self.model.classes_] = self.model.predict_proba(linear)
-        clipped = np.clip(linear, 1e-6, None)
-        return found, clipped / clipped.sum(axis=1, keepdims=True)
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Return shares."""
+        return whole(self._with_one(x) @ self.weights)
 
     def _with_one(self, x: FloatArray) -> FloatArray:
         return np.hstack([self.scaling(x), np.ones((len(x), 1))])
 
 
 @dataclass
-class Trees:
-    """Extremely randomised trees on shares and classes together."""
+class Kernel:
+    """Ridge regression with a Matérn kernel (3/2): the mean of a Gaussian process.
 
-    seed: int = 0
-    count: int = 60
-    model: Any = None
+    Attributes
+    ----------
+    penalty : float
+        Variance of the noise over that of the process. [1]
+    length : float
+        Over the root of the count of features, in deviations. [1]
+    """
 
-    def fit(self, x: FloatArray, shares: FloatArray, label: IntArray) -> None:
+    penalty: float = 0.003
+    length: float = 3.0
+    scaling: Scaling = field(default_factory=Scaling)
+    rows: FloatArray = field(init=False)
+    mean: FloatArray = field(init=False)
+    weights: FloatArray = field(init=False)
+
+    def fit(self, x: FloatArray, shares: FloatArray) -> None:
         """Learn."""
-        from sklearn.ensemble import ExtraTreesRegressor
+        rows, wanted = flat(x, shares)
+        self.scaling.fit(rows)
+        self.rows, self.mean = self.scaling(rows), wanted.mean(axis=0)
+        likeness = self._likeness(self.rows)
+        likeness[np.diag_indices(len(likeness))] += self.penalty
+        self.weights = np.linalg.solve(likeness, wanted - self.mean)
 
-        rows, shared, target = flat(x, shares, label)
-        weight = 1.0 / np.bincount(label, minlength=len(CLASSES)).clip(1)
-        self.model = ExtraTreesRegressor(
-            self.count, max_features=0.1, min_samples_leaf=2 * len(x), random_state=self.seed, n_jobs=1
-        )
-        self.model.fit(rows, np.hstack([shared, np.eye(len(CLASSES))[target]]), sample_weight=weight[target])
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Return shares."""
+        return whole(self._likeness(self.scaling(x)) @ self.weights + self.mean)
 
-    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return probabilities and shares."""
-        found = self.model.predict(x)
-        return found[:, len(MECHANISMS) :], found[:, : len(MECHANISMS)]
+    def _likeness(self, one: FloatArray) -> FloatArray:
+        other = self.rows
+        squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2.0 * one @ other.T
+        far = np.sqrt(3.0 * np.maximum(squares, 0.0) / one.shape[1]) / self.length
+        found: FloatArray = (1.0 + far) * np.exp(-far)
+        return found
 
 
 @dataclass
 class Network:
-    """A small perceptron with two heads, shares and classes."""
+    """A small perceptron, trained on the squared error of the shares."""
 
     seed: int = 0
-    width: int = 64
-    steps: int = 300
-    batch: int = 64
-    members: int = 1
+    width: int = 96
+    steps: int = 3000
+    batch: int = 128
     scaling: Scaling = field(default_factory=Scaling)
-    models: list[Any] = field(default_factory=list)
+    model: Any = None
 
-    def fit(self, x: FloatArray, shares: FloatArray, label: IntArray) -> None:
+    def fit(self, x: FloatArray, shares: FloatArray) -> None:
         """Learn by AdamW with a one-cycle rate; nothing is stopped early."""
         import torch
 
         torch.set_num_threads(1)
-        rows, shared, target = flat(x, shares, label)
+        torch.manual_seed(self.seed)
+        rows, shared = flat(x, shares)
         self.scaling.fit(rows)
-        inputs = torch.tensor(self.scaling(rows), dtype=torch.float32)
-        wanted, named = torch.tensor(shared, dtype=torch.float32), torch.tensor(target)
-        weight = torch.tensor(
-            len(label) / (len(CLASSES) * np.bincount(label, minlength=len(CLASSES)).clip(1)), dtype=torch.float32
-        )
-        for member in range(self.members):
-            torch.manual_seed(1000 * self.seed + member)
-            model = perceptron(inputs.shape[1], self.width)
-            optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=2e-2, fused=True)
-            rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=self.steps)
-            for _ in range(self.steps):
-                chosen = torch.randint(len(inputs), (self.batch,))
-                both = model(inputs[chosen])
-                loss = torch.nn.functional.cross_entropy(both[:, len(MECHANISMS) :], named[chosen], weight)
-                loss = loss + 2.0 * torch.nn.functional.cross_entropy(both[:, : len(MECHANISMS)], wanted[chosen])
-                optimiser.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimiser.step()
-                rate.step()
-            self.models.append(model.eval())
+        inputs, wanted = (torch.tensor(part, dtype=torch.float32) for part in (self.scaling(rows), shared))
+        self.model = perceptron(inputs.shape[1], self.width)
+        optimiser = torch.optim.AdamW(self.model.parameters(), lr=2e-3, weight_decay=2e-2, fused=True)
+        rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=self.steps)
+        for _ in range(self.steps):
+            chosen = torch.randint(len(inputs), (self.batch,))
+            loss = ((self.model(inputs[chosen]).softmax(-1) - wanted[chosen]) ** 2).sum(-1).mean()
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            rate.step()
+        self.model.eval()
 
-    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return probabilities and shares, the mean over the members."""
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Return shares."""
         import torch
 
-        rows = torch.tensor(self.scaling(x), dtype=torch.float32)
         with torch.no_grad():
-            found = torch.stack([model(rows) for model in self.models])
-            shares = found[..., : len(MECHANISMS)].softmax(-1).mean(0)
-            probabilities = found[..., len(MECHANISMS) :].softmax(-1).mean(0)
-        return probabilities.double().numpy(), shares.double().numpy()
+            found = self.model(torch.tensor(self.scaling(x), dtype=torch.float32)).softmax(-1)
+        return whole(found.double().numpy())
 
 
 def perceptron(inputs: int, width: int) -> Any:
-    """Return the network: two hidden layers, logits of the shares and then of the classes."""
+    """Return a network of two hidden layers that gives logits of the shares."""
     from torch import nn
 
-    return nn.Sequential(
-        *(nn.Linear(inputs, width), nn.GELU(), nn.Dropout(0.15), nn.Linear(width, width), nn.GELU(), nn.Dropout(0.15)),
-        nn.Linear(width, len(MECHANISMS) + len(CLASSES)),
-    )
+    hidden = (nn.Linear(inputs, width), nn.GELU(), nn.Dropout(0.1), nn.Linear(width, width), nn.GELU(), nn.Dropout(0.1))
+    return nn.Sequential(*hidden, nn.Linear(width, len(MECHANISMS)))
 
 
 def physical(names: Sequence[str]) -> IntArray:
     """Return the places of features that mean the same in any chemistry."""
     return np.array([number for number, name in enumerate(names) if any(group in name for group in PHYSICAL)])
-
-
-def models(names: Sequence[str], seed: int) -> dict[str, tuple[Classifier, IntArray]]:
-    """Return the compared models, new, each with the places of the features that it gets."""
-    everything, some = np.arange(len(names)), physical(names)
-    return {
-        "logistic": (Logistic(), everything),
-        "ridge": (Ridge(), everything),
-        "trees": (Trees(seed), everything),
-        "network": (Network(seed), everything),
-        "ridge, physical": (Ridge(), some),
-    }
-
-
-def averaged(found: dict[str, tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:
-    """Return the ensemble: the mean of all probabilities, and of all shares that there are."""
-    probabilities = np.mean([both[0] for both in found.values()], axis=0)
-    shares = np.nanmean([both[1] for both in found.values()], axis=0)
-    return probabilities, shares

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from models.neural_soh.modes.half_cells import half_cells
 from training.soh.modes.features import Product, features, names
-from training.soh.modes.half_cells import half_cells
 from training.soh.modes.labels import SMALLEST_FADE, classes
 from training.soh.modes.looks import Look, history, noisy, partial, without_test
 from training.soh.modes.shards import Life

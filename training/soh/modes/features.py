@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.soh.modes import electrodes
-from training.soh.modes.half_cells import HalfCells
+from models.neural_soh.modes import electrodes
+from models.neural_soh.modes.half_cells import HalfCells
+from models.neural_soh.modes.smoothing import NARROWEST, PLACES, VOLT, rising, smooth
 from training.soh.modes.looks import Cycle, Look, charge
-from training.soh.modes.loops import NARROWEST, PLACES, VOLT, balance, polarisation, smooth
+from training.soh.modes.loops import balance, polarisation
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -99,7 +100,7 @@ def grid(first: Cycle) -> tuple[FloatArray, FloatArray]:
     """Return charge [Ah] and voltage [V] of the grid's places in the first charge."""
     charged = charge(first.constant)
     places = PLACES * charged[-1]
-    return places, np.interp(places, charged, _rising(first.constant[2]))
+    return places, np.interp(places, charged, rising(first.constant[2]))
 
 
 def quantity(first: Cycle, now: Cycle, nominal: float) -> FloatArray:
@@ -111,13 +112,13 @@ def quantity(first: Cycle, now: Cycle, nominal: float) -> FloatArray:
         Over the nominal capacity, at each of :data:`PLACES`; NaN where this charge was not. [1]
     """
     places, voltage = grid(first)
-    rising = _rising(now.constant[2])
-    inside = (voltage >= rising[0]) & (voltage <= rising[-1])
+    there = rising(now.constant[2])
+    inside = (voltage >= there[0]) & (voltage <= there[-1])
     found = np.full(len(places), np.nan)
     if inside.sum() < 2:
         return found
-    there = np.interp(voltage[inside], rising, charge(now.constant))
-    found[inside] = ((there - there[0]) - (places[inside] - places[inside][0])) / nominal
+    charged = np.interp(voltage[inside], there, charge(now.constant))
+    found[inside] = ((charged - charged[0]) - (places[inside] - places[inside][0])) / nominal
     return found
 
 
@@ -159,19 +160,13 @@ GROUPS = {
 UNSCALED = ("rested_now",)
 
 
-def _rising(voltage: FloatArray) -> FloatArray:
-    """Smooth and make monotone, so that charge is a function of voltage."""
-    found: FloatArray = np.maximum.accumulate(smooth(voltage)) + 1e-9 * np.arange(len(voltage))
-    return found
-
-
 def _voltages(before: Cycle, after: Cycle) -> tuple[FloatArray | None, FloatArray | None]:
     """Return differences of voltage at the same charge from empty, and at the same charge short of full; only of full charges."""
     if after.hold is None or before.hold is None:
         return None, None
     first, now = charge(before.constant), charge(after.constant)
     places = PLACES * first[-1]
-    one, other = _rising(before.constant[2]), _rising(after.constant[2])
+    one, other = rising(before.constant[2]), rising(after.constant[2])
     at = np.interp(places, first, one)
     empty = np.where(places <= now[-1], np.interp(places, now, other) - at, 0.0)
     held = charge(after.hold)[-1] - charge(before.hold)[-1]
@@ -237,7 +232,7 @@ def _wear(before: Cycle, after: Cycle, cells: HalfCells, rate: float) -> FloatAr
     one, other = smooth(before.constant[2]), smooth(after.constant[2])
     if after.hold is None:
         # a part of a charge begins somewhere: where the first charge had that voltage, and the fit moves it
-        now = now + np.interp(other[0], _rising(before.constant[2]), first)
+        now = now + np.interp(other[0], rising(before.constant[2]), first)
     if min(now[-1], first[-1]) - now[0] < NARROWEST * first[-1]:
         return None
     lost, cost = electrodes.wear(cells, (first, one), (now, other), rate)

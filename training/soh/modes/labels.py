@@ -9,15 +9,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from models.neural_soh.modes.mechanisms import CLASSES, DOMINANT, MECHANISMS, MIXED, classes
+
+__all__ = ["CLASSES", "DOMINANT", "MECHANISMS", "MIXED", "SMALLEST_FADE", "classes", "shares"]
 FloatArray = npt.NDArray[np.float64]
 
-#: SEI growth, lithium plating, loss of active material of the negative and of the positive electrode. Cracking is represented by the
-#: last two, which are driven by stress; cracks themselves are not simulated.
-MECHANISMS = ("sei", "plating", "lam_ne", "lam_pe")
-MIXED = len(MECHANISMS)
-CLASSES = (*MECHANISMS, "mixed")
-#: Below this top share no mechanism is said to be the one. [1]
-DOMINANT = 0.70
 #: Fades below this are left out: small for the attribution, and too small to be told by a millivolt. [1]
 SMALLEST_FADE = 0.003
 
@@ -47,22 +43,3 @@ def shares(fade: float, fade_without: FloatArray) -> FloatArray:
     if not total > 0:
         return np.full(saved.shape, np.nan)
     return np.round(saved / total, 12)
-
-
-def classes(shares_of: FloatArray, dominant: float = DOMINANT) -> npt.NDArray[np.int64]:
-    """Name each row of shares: the number of the mechanism with at least the dominant share, else :data:`MIXED`.
-
-    Parameters
-    ----------
-    shares_of : ndarray, shape (N, M)
-    dominant : float
-        [1]
-
-    Returns
-    -------
-    ndarray, shape (N,)
-        Index into :data:`CLASSES`.
-    """
-    table = np.atleast_2d(shares_of)
-    top = table.argmax(axis=1)
-    return np.where(table.max(axis=1) >= dominant, top, table.shape[1]).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Train all compared models on cells, and choose their calibration and their rule of abstention on those cells only."""
+"""Train the compared models on cells; how wrong shares are, and when it is too early to tell, comes from cells that they have not seen."""
 
 from __future__ import annotations
 
@@ -7,66 +7,92 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.soh.modes.classify import Classifier, averaged, models
+from training.soh.modes.classify import Kernel, Model, Network, Ridge, physical
 from training.soh.modes.dataset import Table
-from training.soh.modes.scores import folds, sharpened, temperature, threshold
+from training.soh.modes.scores import threshold, told
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-Outputs = dict[str, tuple[FloatArray, FloatArray]]
 
-#: Splits of the training cells among themselves, for calibration and abstention.
-INNER = 2
 ENSEMBLE = "ensemble"
+#: What the ensemble is the mean of.
+MEMBERS = ("kernel", "network")
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What a model makes of looks.
+
+    Attributes
+    ----------
+    shares : ndarray, shape (N, 4)
+        [1]
+    spread : ndarray, shape (N,)
+        How far the members of an ensemble are apart; 0 of a single model. [1]
+    """
+
+    shares: FloatArray
+    spread: FloatArray
+
+    def rows(self, chosen: npt.NDArray[np.bool_]) -> Told:
+        """Return some of the looks."""
+        return Told(self.shares[chosen], self.spread[chosen])
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """Models that have learned.
+    """Models that have learned, each with the places of its features."""
+
+    parts: dict[str, tuple[Model, IntArray]]
+
+    def predict(self, x: FloatArray) -> dict[str, Told]:
+        """Return what each model and the ensemble make of (N, F) features."""
+        each = {name: model.predict(x[:, places]) for name, (model, places) in self.parts.items()}
+        found = {name: Told(shares, np.zeros(len(x))) for name, shares in each.items()}
+        members = np.array([each[name] for name in MEMBERS])
+        spread = np.sqrt(np.mean(members.var(axis=0), axis=1))
+        return found | {ENSEMBLE: Told(members.mean(axis=0), spread)}
+
+
+def learn(train: Table, names: list[str], seed: int, unseen: bool = False) -> Trained:
+    """Train on all cells of a table; `unseen` adds a model of what means the same in any chemistry."""
+    everything, some = np.arange(len(names)), physical(names)
+    parts: dict[str, tuple[Model, IntArray]] = {
+        "ridge": (Ridge(), everything),
+        "kernel": (Kernel(), everything),
+        "network": (Network(seed), everything),
+    }
+    if unseen:
+        parts["kernel, physical"] = (Kernel(), some)
+    for model, places in parts.values():
+        model.fit(train.x[:, :, places], train.shares)
+    return Trained(parts)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How wrong a share is, and the least probability of an answer; chosen on looks that the models have not learned from.
 
     Attributes
     ----------
-    parts : dict
-        Each model with the places of its features.
-    divisors, least : dict of float
-        Of each model and the ensemble: temperature of its probabilities, least top probability of an answer.
+    error : float
+        Standard error of the largest share. [1]
+    least : float
+        [1]
     """
 
-    parts: dict[str, tuple[Classifier, IntArray]]
-    divisors: dict[str, float]
-    least: dict[str, float]
+    error: float
+    least: float
 
-    def predict(self, x: FloatArray) -> Outputs:
-        """Return calibrated probabilities and shares of each model and the ensemble, for (N, F) features."""
-        raw = _outputs(self.parts, x)
-        return {name: (sharpened(both[0], self.divisors[name]), both[1]) for name, both in raw.items()}
+    def probabilities(self, answer: Told) -> FloatArray:
+        """Return the probability of each class."""
+        return told(answer.shares, np.hypot(self.error, answer.spread))
 
 
-def learn(train: Table, names: list[str], seed: int, inner: int = INNER) -> Trained:
-    """Train on all cells of a table; what is chosen is chosen by `inner` splits of these cells, or by none: then everything is answered."""
-    if not inner:
-        parts = _fitted(train, names, seed)
-        return Trained(parts, dict.fromkeys([*parts, ENSEMBLE], 1.0), dict.fromkeys([*parts, ENSEMBLE], 0.0))
-    outside: Outputs = {}
-    for number, (some, others) in enumerate(folds(train.cell, inner, 100 + seed)):
-        found = _outputs(_fitted(train.rows(some), names, seed * 10 + number), train.x[0][others])
-        for name, (probabilities, shares) in found.items():
-            whole = outside.setdefault(
-                name, (np.zeros((len(others), probabilities.shape[1])), np.zeros((len(others), shares.shape[1])))
-            )
-            whole[0][others], whole[1][others] = probabilities, shares
-    divisors = {name: temperature(both[0], train.label) for name, both in outside.items()}
-    least = {name: threshold(sharpened(both[0], divisors[name]), train.label) for name, both in outside.items()}
-    return Trained(_fitted(train, names, seed), divisors, least)
-
-
-def _fitted(train: Table, names: list[str], seed: int) -> dict[str, tuple[Classifier, IntArray]]:
-    parts = models(names, seed)
-    for model, columns in parts.values():
-        model.fit(train.x[:, :, columns], train.shares, train.label)
-    return parts
-
-
-def _outputs(parts: dict[str, tuple[Classifier, IntArray]], x: FloatArray) -> Outputs:
-    found = {name: model.predict(x[:, columns]) for name, (model, columns) in parts.items()}
-    return found | {ENSEMBLE: averaged(found)}
+def rule(answer: Told, shares: FloatArray, label: IntArray) -> Rule:
+    """Choose the rule by looks, their true shares and classes."""
+    row, top = np.arange(len(label)), answer.shares.argmax(axis=1)
+    # the median, so that a few lost looks do not make every look doubtful
+    error = float(1.4826 * np.median(np.abs((answer.shares - shares)[row, top])))
+    begun = Rule(max(error, 1e-3), 0.0)
+    return Rule(begun.error, threshold(begun.probabilities(answer), label))

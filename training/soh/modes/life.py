@@ -36,6 +36,7 @@ RATES = {
 DECAY = "Dead lithium decay constant [s-1]"
 #: While ageing. [1/s]
 DEAD_LITHIUM = 1e-3
+FILM = "SEI resistivity [Ohm.m]"
 ACTIVE = ("Negative electrode active material volume fraction", "Positive electrode active material volume fraction")
 #: Cycles that one simulated cycle stands for.
 ACCELERATION = 100.0
@@ -68,6 +69,7 @@ class Bench:
     model: str = "SPMe"
     nominal: tuple[float, float] = field(init=False)
     capacity: float = field(init=False)
+    film: float = field(init=False)
     _sims: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -78,9 +80,10 @@ class Bench:
         values = parameter_values(self.condition)
         self.nominal = (float(values[ACTIVE[0]]), float(values[ACTIVE[1]]))
         self.capacity = float(values["Nominal cell capacity [A.h]"])
+        self.film = float(values[FILM])
         lower = values["Lower voltage cut-off [V]"]
         values.set_initial_state(0.5)
-        for name in (*(name for name, _ in RATES.values()), DECAY, *ACTIVE):
+        for name in (*(name for name, _ in RATES.values()), DECAY, FILM, *ACTIVE):
             values[name] = "[input]"
         cycle = (
             f"Charge at {self.condition.charge_rate:g}C until {UPPER} V",
@@ -108,7 +111,7 @@ class Bench:
             )
         }
 
-    def step(self, name: str, multipliers: FloatArray, spread: tuple[float, float], before: Any) -> Any:
+    def step(self, name: str, multipliers: FloatArray, spread: tuple[float, float, float], before: Any) -> Any:
         """Go on from a solution: `age`, or look at the cell (`cycle`, `test`, or a shorter test for `capacity` alone).
 
         Raises
@@ -123,8 +126,9 @@ class Bench:
         for mechanism in ("sei", "lam_ne", "lam_pe"):
             rates[RATES[mechanism][0]] *= slower
         rates[DECAY] = DEAD_LITHIUM * slower
-        active = {key: value * factor for key, value, factor in zip(ACTIVE, self.nominal, spread, strict=True)}
-        found = self._sims[name].solve(inputs=rates | active, calc_esoh=False, starting_solution=before)
+        made = {key: value * factor for key, value, factor in zip(ACTIVE, self.nominal, spread[:2], strict=True)}
+        made[FILM] = self.film * spread[2]
+        found = self._sims[name].solve(inputs=rates | made, calc_esoh=False, starting_solution=before)
         if found.cycles[-1] is None or len(found.cycles[-1].steps) < STEPS[name]:
             raise RuntimeError(f"{self.condition}: the simulation ended within '{name}'")
         return found
@@ -166,7 +170,7 @@ CYCLE_STEPS = {"cycle_cc": 0, "cycle_cv": 1, "cycle_rest": 2, "cycle_discharge":
 TEST_STEPS = {"test_cc": 2, "test_cv": 3, "test_rest": 4, "test_discharge": 5}
 
 
-def live(bench: Bench, multipliers: FloatArray, spread: tuple[float, float]) -> Curves:
+def live(bench: Bench, multipliers: FloatArray, spread: tuple[float, float, float]) -> Curves:
     """Simulate a life and return what was seen of it.
 
     Returns
@@ -199,7 +203,7 @@ def live(bench: Bench, multipliers: FloatArray, spread: tuple[float, float]) -> 
 
 
 def capacities(
-    bench: Bench, multipliers: FloatArray, spread: tuple[float, float], looks: tuple[int, ...] = LOOKS
+    bench: Bench, multipliers: FloatArray, spread: tuple[float, float, float], looks: tuple[int, ...] = LOOKS
 ) -> FloatArray:
     """Simulate a life only for its C/5 capacities: at the beginning and at each look, shape (1 + looks,). [Ah]"""
     solution = bench.step("capacity", multipliers, spread, None)

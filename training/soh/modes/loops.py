@@ -7,28 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.soh.modes import electrodes
-from training.soh.modes.half_cells import HalfCells
+from models.neural_soh.modes import electrodes
+from models.neural_soh.modes.half_cells import HalfCells
+from models.neural_soh.modes.smoothing import NARROWEST, PLACES, VOLT, smooth
 from training.soh.modes.looks import Cycle, charge
 
 FloatArray = npt.NDArray[np.float64]
-
-#: Places of the grid, as fractions of the charge at constant current at the beginning. [1]
-PLACES = np.linspace(0.03, 0.97, 24)
-#: Volts that weigh as much as one nominal capacity.
-VOLT = 1.0
-#: Of the first charge: less than this makes no fit. [1]
-NARROWEST = 0.3
-
-
-def smooth(voltage: FloatArray) -> FloatArray:
-    """Return moving means over about 3 % of the samples; the ends, over what there is of them."""
-    half = max(1, round(0.015 * len(voltage)))
-    total = np.concatenate([[0.0], np.cumsum(voltage)])
-    place = np.arange(len(voltage))
-    reach = np.minimum(half, np.minimum(place, place[::-1]))
-    found: FloatArray = (total[place + reach + 1] - total[place - reach]) / (2 * reach + 1)
-    return found
 
 
 @dataclass(frozen=True, eq=False)

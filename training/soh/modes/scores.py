@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from training.soh.modes.labels import CLASSES
+from training.soh.modes.labels import CLASSES, DOMINANT
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -52,19 +52,30 @@ def macro_f1(truth: IntArray, answer: IntArray, count: int = len(CLASSES)) -> fl
     return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 
-def temperature(probabilities: FloatArray, truth: IntArray) -> float:
-    """Return the exponent's divisor that makes probabilities of training cells honest (largest likelihood on a grid)."""
-    tried = np.geomspace(0.2, 3.0, 40)
-    rows = np.arange(len(truth))
-    return float(min(tried, key=lambda t: -float(np.mean(np.log(np.maximum(sharpened(probabilities, t)[rows, truth], 1e-9))))))
+def told(shares: FloatArray, error: FloatArray) -> FloatArray:
+    """Return the probability of each class: that its share is at least 70 %; what is left is mixed.
 
+    Parameters
+    ----------
+    shares : ndarray, shape (N, 4)
+        [1]
+    error : ndarray, shape (N,)
+        Standard error of a share. [1]
 
-def sharpened(probabilities: FloatArray, divisor: float) -> FloatArray:
-    """Raise probabilities to the power 1 / divisor and normalise."""
-    logits = np.log(np.maximum(probabilities, 1e-9)) / divisor
-    found = np.exp(logits - logits.max(axis=1, keepdims=True))
-    normal: FloatArray = found / found.sum(axis=1, keepdims=True)
-    return normal
+    Returns
+    -------
+    ndarray, shape (N, 5)
+
+    Examples
+    --------
+    >>> told(np.array([[0.7, 0.3, 0.0, 0.0]]), np.array([0.05])).round(3).tolist()
+    [[0.5, 0.0, 0.0, 0.0, 0.5]]
+    """
+    from scipy.special import erf
+
+    each = 0.5 * (1.0 + erf((shares - DOMINANT) / error[:, None] / np.sqrt(2.0)))
+    each = each / np.maximum(each.sum(axis=1, keepdims=True), 1.0)
+    return np.hstack([each, 1.0 - each.sum(axis=1, keepdims=True)])
 
 
 def threshold(probabilities: FloatArray, truth: IntArray) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,9 +89,3 @@ def read(path: Path) -> Life:
     parameters, temperature, rate = about["condition"]
     condition = Condition(str(parameters), float(temperature), float(rate))
     return Life(path.stem, about["population"], about["model"], condition, float(about["nominal"]), arrays)
-
-
-def lives(folder: Path) -> Iterator[Life]:
-    """Yield all cells of a folder in order of their names."""
-    for path in sorted(folder.glob("cell-*.npz")):
-        yield read(path)

@@ -64,22 +64,22 @@ def patience(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def to_do(folder: Path, count: int, seed: int) -> Iterator[Case]:
+def to_do(folder: Path, count: int, seed: int, films: bool = False) -> Iterator[Case]:
     """Yield the cells that have no file yet, block after block, within a block by condition."""
     for start in range(0, count, BLOCK):
-        block = [draw(number, seed) for number in range(start, min(start + BLOCK, count))]
+        block = [draw(number, seed, films) for number in range(start, min(start + BLOCK, count))]
         for case in sorted(block, key=lambda case: (str(case.condition), case.number)):
             if not path_of(folder, case).exists() and not failure_path(folder, case).exists():
                 yield case
 
 
-def carry_out(folder: Path, count: int, seed: int, minutes: float, model: str) -> None:
+def carry_out(folder: Path, count: int, seed: int, minutes: float, model: str, films: bool) -> None:
     """Simulate what is left, until done or out of time, and say how it goes."""
     from training.soh.modes.life import Bench
 
     benches: dict[Condition, Bench] = {}
     started, done, failed = time.monotonic(), 0, 0
-    for case in to_do(folder, count, seed):
+    for case in to_do(folder, count, seed, films):
         if time.monotonic() - started > 60.0 * minutes:
             print("out of time; the same command goes on", flush=True)
             break
@@ -111,12 +111,13 @@ def main() -> None:
     parser.add_argument("work", type=Path, help="folder for the cells' files")
     parser.add_argument("--cells", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--films", action="store_true", help="the SEI of each cell has a resistivity of its own")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time")
     parser.add_argument("--model", choices=["SPMe", "DFN", "SPM"], default="SPMe")
     chosen = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     chosen.work.mkdir(parents=True, exist_ok=True)
-    carry_out(chosen.work, chosen.cells, chosen.seed, chosen.minutes, chosen.model)
+    carry_out(chosen.work, chosen.cells, chosen.seed, chosen.minutes, chosen.model, chosen.films)
 
 
 if __name__ == "__main__":

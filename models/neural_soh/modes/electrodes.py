@@ -1,7 +1,7 @@
 """Where the electrodes of a cell stand, told from a charge: lithium and active material lost since the beginning; pure NumPy.
 
-The equilibrium voltage of two electrodes and a resistance are fitted to the charge at the beginning; then, with the beginning's deviation from the
-fit left in place, to the charge now. Deviations of kinetics and diffusion thereby cancel as far as they have not changed.
+The equilibrium voltage of two electrodes and a resistance are fitted to the charge at the beginning; then, with the beginning's
+deviation from the fit left in place, to the charge now. Deviations of kinetics and diffusion cancel as far as they have not changed.
 
 References
 ----------
@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from training.soh.modes.half_cells import HalfCells
+from models.neural_soh.modes.half_cells import HalfCells
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -21,9 +21,13 @@ FloatArray = npt.NDArray[np.float64]
 NAMES = ("negative_first", "positive_first", "negative", "positive", "resistance")
 #: How far a cell is from the product, and a worn cell from its beginning, before anything is seen: standard deviations.
 MADE = np.array([0.02, 0.02, 0.04, 0.04, 0.05])
+#: The former where a charge may begin anywhere, and the share of the charge after which its voltage says where. [1]
+MADE_ANYWHERE, ANYWHERE = np.array([0.04, 0.04, 0.04, 0.04, 0.05]), 0.05
 WORN = np.array([0.03, 0.06, 0.08, 0.08, 0.05])
 #: Of the fit's residuals: at the beginning against the product, now against the beginning. [V]
 MISFIT, DRIFT = 8e-3, 1.5e-3
+#: Beginnings that are tried of a charge that may have begun anywhere.
+BEGINNINGS = 60
 ITERATIONS, SETTLED = 12, 1e-5
 _STEP = 1e-4
 
@@ -43,13 +47,28 @@ def modelled(cells: HalfCells, parameters: FloatArray, charged: FloatArray, rate
     """
     x = parameters[0] + charged / (parameters[2] * cells.capacities[0])
     y = parameters[1] - charged / (parameters[3] * cells.capacities[1])
-    return cells.voltage(x, y) + parameters[4] * rate
+    found: FloatArray = cells.voltage(x, y) + parameters[4] * rate
+    return found
 
 
 def designed(cells: HalfCells) -> FloatArray:
     """Return the parameters of the product, discharged."""
     low, _ = cells.window(*cells.capacities, cells.lithium)
     return np.array([low, (cells.lithium - low * cells.capacities[0]) / cells.capacities[1], 1.0, 1.0, 0.02])
+
+
+def placed(cells: HalfCells, charged: FloatArray, voltage: FloatArray, rate: float) -> FloatArray:
+    """Return the parameters of the product at the beginning of a charge that may have begun anywhere.
+
+    Of :data:`BEGINNINGS` in the product's window the one with the least misfit to the charge [Ah] and voltage [V], whatever the resistance.
+    """
+    low, high = cells.window(*cells.capacities, cells.lithium)
+    x = np.linspace(low, low + 0.6 * (high - low), BEGINNINGS)
+    y = (cells.lithium - x * cells.capacities[0]) / cells.capacities[1]
+    tried = cells.voltage(x[:, None] + charged / cells.capacities[0], y[:, None] - charged / cells.capacities[1])
+    left = voltage - tried
+    best = int(left.std(axis=1).argmin())
+    return np.array([x[best], y[best], 1.0, 1.0, np.clip(left[best].mean() / max(rate, 0.05), 0.0, 0.5)])
 
 
 def fitted(
@@ -91,7 +110,11 @@ def fitted(
 
 
 def wear(
-    cells: HalfCells, first: tuple[FloatArray, FloatArray], now: tuple[FloatArray, FloatArray], rate: float
+    cells: HalfCells,
+    first: tuple[FloatArray, FloatArray],
+    now: tuple[FloatArray, FloatArray],
+    rate: float,
+    anywhere: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
     """Tell what a cell has lost between two charges.
 
@@ -103,6 +126,8 @@ def wear(
         The same of a charge now, or of a part of one.
     rate : float
         [1/h]
+    anywhere : bool
+        Whether the first charge may have begun anywhere, and not where the cell was empty.
 
     Returns
     -------
@@ -114,7 +139,10 @@ def wear(
     """
     places = np.linspace(max(first[0][0], 0.03 * first[0][-1]), 0.98 * first[0][-1], 60)
     seen = np.interp(places, *first)
-    begun = fitted(cells, designed(cells), MADE, (places, seen, np.zeros_like(places)), rate, MISFIT)
+    start = designed(cells)
+    if anywhere:
+        start = placed(cells, places, seen, rate)
+    begun = fitted(cells, start, MADE, (places, seen, np.zeros_like(places)), rate, MISFIT)
     deviation = seen - modelled(cells, begun, places, rate)
     # the charge now is taken at the same places, so that a cell that has not changed has lost nothing
     both = (places >= now[0][0]) & (places <= now[0][-1])
@@ -140,4 +168,5 @@ def _cost(cells: HalfCells, before: FloatArray, after: FloatArray) -> FloatArray
         other[number] = before[number]
         found.append((cells.capacity(*other) - left) / cells.nominal)
     found.append((cells.capacity(*before) - left) / cells.nominal)
-    return np.nan_to_num(np.array(found))
+    cost: FloatArray = np.nan_to_num(np.array(found))
+    return cost
