@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench format docs pictures demo-fleet train-pinn train-soh study clean
+.PHONY: run test test-training check bench format docs pictures demo-fleet train-pinn train-soh study clean
 
 $(VENV)/.runtime: requirements.txt
 	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Python 3.11 or newer is needed: make run PYTHON=python3.11')"
@@ -20,6 +20,10 @@ run: $(VENV)/.runtime
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest
+
+# Tests of what needs torch, which `make test` does without.
+test-training: $(VENV)/.development $(VENV)/.training
+	$(BIN)/python -m pytest training/checks
 
 check: $(VENV)/.development
 	$(BIN)/ruff check .

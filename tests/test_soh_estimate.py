@@ -131,9 +131,9 @@ def test_a_charge_like_those_of_the_training_is_not_refused():
 @pytest.mark.parametrize(
     ("row", "chemistry", "code", "words"),
     [
-        (lambda: charge(0.95, 0.4, 0.48), "NMC", 1, "7 % of the capacity was charged, at least"),
+        (lambda: charge(0.95, 0.4, 0.48), "NMC", 1, "7.5 % of the capacity was charged, at least"),
         (lambda: charge(0.95, rate=0.2), "NMC", 2, "the cell was charged at 0.20 of its capacity an hour, known are 0.4"),
-        (lambda: charge(0.95, temperature=-10.0), "NMC", 3, "the cell had -10.0 degC while it was charged, known are"),
+        (lambda: charge(0.95, temperature=-10.0), "NMC", 3, "the cell had -10.0 °C while it was charged, known are"),
         (lambda: charge(0.95), "LTO", 4, "chemistry is LTO, the network knows LFP, LCO, NCA, NMC"),
     ],
 )  # fmt: skip

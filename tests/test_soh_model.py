@@ -12,6 +12,7 @@ from models.neural_soh.memory import recall
 from models.neural_soh.resistance import Course, step_of
 from platform_interface import ModelError
 from tests import soh_kit
+from tests.kit import START
 from tests.soh_kit import MANIFEST, charges, compute, of_days
 
 ESTIMATED, TOO_SMALL, NARROW, RATE, TEMPERATURE, CHEMISTRY, UNLIKE = range(7)
@@ -110,7 +111,7 @@ def test_a_gap_in_a_charge_ends_it_there_and_adds_nothing():
     ("log", "code", "word"),
     [
         (lambda: charges(4, rate=3.5, step=10.0), RATE, "of its capacity an hour"),
-        (lambda: charges(4, temperature=75.0), TEMPERATURE, "degC"),
+        (lambda: charges(4, temperature=75.0), TEMPERATURE, "°C"),
         (lambda: partial(charges(4), 0.2), NARROW, "charge further"),
     ],
 )
@@ -121,11 +122,90 @@ def test_what_is_outside_the_range_is_not_estimated_and_what_would_help_is_said(
     assert any(word in note for note in notes), notes
 
 
-def test_small_charges_are_told_apart_and_nothing_is_said_of_them():
-    log = charges(3)
-    short = log[(np.arange(len(log)) % 250) < 4]
-    outputs, _, _ = compute(short)
-    assert set(outputs.get("status", pd.Series([TOO_SMALL]))) == {TOO_SMALL}
+def test_where_all_charges_are_small_that_is_said_once():
+    outputs, notes, _ = compute(partial(charges(6), 0.03))
+    assert set(outputs["status"].astype(int)) == {TOO_SMALL}
+    assert [note for note in notes if "all 6 charges put in less than 5%" in note], notes
+
+
+def test_noise_about_the_idle_current_is_no_charge_and_does_not_fill_the_state():
+    random = np.random.default_rng(0)
+    count = 20 * 3600
+    index = pd.to_datetime(START + 1000 * np.arange(count), unit="ms", utc=True)
+    noisy = pd.DataFrame({"current": 0.05 * random.normal(size=count), "voltage": 3.7, "temperature": 25.0}, index)
+    outputs, _, model = compute(noisy)
+    assert outputs == {}
+    assert len(json.dumps(model.state)) < 600_000
+
+
+def test_a_long_noisy_charge_is_thinned_alike_however_it_is_cut_and_all_of_it_is_counted():
+    random = np.random.default_rng(1)
+    count = 8 * 3600
+    index = pd.to_datetime(START + 1000 * np.arange(count + 3600), unit="ms", utc=True)
+    current = np.concatenate([-0.06 + 0.05 * random.normal(size=count), np.full(3600, 1.0)])
+    voltage = np.concatenate([np.linspace(3.3, 3.9, count), np.full(3600, 3.6)])
+    log = pd.DataFrame({"current": current, "voltage": voltage, "temperature": 25.0}, index)
+    whole, _, one = compute(log)
+    parts, _, other = compute(log, [0.1, 0.35, 0.71, 0.9])
+    assert one.state == other.state
+    assert whole.keys() == parts.keys()
+    for name, value in whole.items():
+        assert value.to_numpy().tobytes() == parts[name].to_numpy().tobytes(), name
+
+
+@pytest.mark.parametrize("every", [3, 5])
+def test_samples_too_far_apart_are_not_estimated(every):
+    outputs, notes, _ = compute(of_days(0, 6).iloc[::every])
+    assert "soh" not in outputs
+    assert any("log every minute" in note for note in notes), notes
+
+
+def test_a_charger_that_ends_its_hold_early_is_refused():
+    log = of_days(0, 6)
+    cut = log.assign(current=log["current"].where(~((log["voltage"] > 4.19) & (log["current"] > -0.6)), 0.0))
+    outputs, notes, _ = compute(cut)
+    assert "soh" not in outputs
+    assert any("let the charger hold for longer" in note for note in notes), notes
+
+
+def test_of_a_chemistry_that_is_known_from_simulated_cells_only_whole_charges_are_told():
+    log = of_days(0, 6)
+    charging = log["current"] < 0
+    begin = charging & ~charging.shift(fill_value=False)
+    number = charging.groupby(begin.cumsum()).cumcount()
+    outputs, notes, _ = compute(log.assign(current=log["current"].where(~charging | (number > 20), 0.0)))
+    assert "soh" not in outputs
+    assert any("simulated cells only" in note for note in notes), notes
+
+
+def test_health_beyond_that_of_the_training_cells_is_not_told():
+    log = of_days(0, 6)
+    faster = log.set_axis(log.index[0] + (log.index - log.index[0]) * 0.6)
+    outputs, notes, _ = compute(faster, parameters={"capacity": 5.0})
+    assert "soh" not in outputs
+    assert any("is known from" in note or "known are" in note for note in notes), notes
+
+
+def test_a_very_large_pack_is_in_range():
+    log = of_days(0, 4)
+    outputs, _, _ = compute(log.assign(current=4000.0 * log["current"]), parameters={"capacity": 20_000.0})
+    low, high = MANIFEST["outputs"]["capacity_now"]["valid_range"]
+    assert low < outputs["capacity_now"].min() <= outputs["capacity_now"].max() < high
+
+
+def test_dead_cell_sensors_leave_the_strings_voltage():
+    log = of_days(0, 4)
+    alone, _, _ = compute(log)
+    dead = pd.concat([log, pd.DataFrame(np.nan, log.index, [0, 1, 2])], axis=1)
+    found, _, _ = compute(dead)
+    assert found["soh"].equals(alone["soh"])
+
+
+def test_a_log_without_any_voltage_is_said():
+    log = of_days(0, 1)
+    outputs, notes, _ = compute(log.assign(voltage=np.nan))
+    assert outputs == {}
+    assert any("Map a voltage" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -145,35 +145,6 @@ def test_a_member_without_error_has_all_shares_but_what_is_given_back() -> None:
     np.testing.assert_allclose(stacking.shares(found, labels, shrunk=0.2), [0.9, 0.1], atol=1e-6)
 
 
-def test_error_of_a_cell_left_out_is_that_of_a_regression_fitted_without_it() -> None:
-    torch = pytest.importorskip("torch", reason="kernel regression is fitted with torch")
-    from training.soh import processes
-
-    random = np.random.default_rng(0)
-    rows, labels = torch.tensor(random.normal(size=(4, 3, 5))), torch.tensor(random.normal(size=(4, 3)))
-    logs = {
-        name: torch.full((4,) if name in ("length", "slope") else (), value, dtype=torch.float64)
-        for name, value in processes.BEGIN.items()
-    }
-    found = processes.errors_left_out(rows, labels, logs)
-    for out in range(4):
-        others = [cell for cell in range(4) if cell != out]
-        known = rows[others].reshape(9, 5)
-        weights = torch.linalg.solve(processes.with_noise(known, logs), labels[others].reshape(9))
-        torch.testing.assert_close(found[out], labels[out] - processes.kernel(rows[out], known, logs) @ weights)
-
-
-def test_kernel_regression_follows_a_slope_beyond_what_it_was_trained_on_and_looks_at_no_later_charge() -> None:
-    pytest.importorskip("torch", reason="kernel regression is fitted with torch")
-    from training.soh import processes
-
-    predict = processes.process([fading(seed, name=str(seed)) for seed in range(6)], seed=0)
-    cell = fading(7, count=60)
-    whole = predict(cell)
-    assert 100 * np.abs(whole - cell.soh).mean() < 2.0
-    np.testing.assert_allclose(predict(cell.until(20)), whole[:20], atol=1e-9)
-
-
 def test_a_stack_of_few_training_cells_is_the_mean_of_its_members(tmp_path) -> None:
     cells = [fading(seed, name=str(seed)) for seed in range(4)]
     fold, task = Fold("made", "split", tuple(cells[:3]), tuple(cells[3:])), Task("t", "t")

@@ -22,6 +22,15 @@ LENGTH = 8
 #: Order of the chemistries in the graph's input.
 CHEMISTRIES = ("LFP", "LCO", "NCA", "NMC")
 NARROW, RATE, TEMPERATURE, CHEMISTRY, UNLIKE = 1, 2, 3, 4, 5
+#: A charge is whole, which the graph does not have to guess, if it begins below this by the window [1], and by so much for 1C more [h],
+#: ends above this [1], and holds until the current is below this. [1/h]
+EMPTY = dict(zip(CHEMISTRIES, (0.25, 0.25, 0.05, 0.05), strict=True))
+ADDED = dict(zip(CHEMISTRIES, (0.15, 0.09, 0.09, 0.09), strict=True))
+FULL, FALLEN = 0.96, 0.07
+#: An estimate is accepted this far beyond the health of the training cells. [1]
+BEYOND = 0.03
+#: Said where a wrong parameter looks like an odd charge.
+CHECK = "; where every charge is told so, check capacity, cells in series and the sign of the current"
 _AT = {name: place for place, name in enumerate(FEATURES)}
 
 
@@ -125,8 +134,44 @@ class Estimator:
             _narrow(features, chemistry, known)
             or _rate(features, known)
             or _temperature(features, known)
+            or _held(features, chemistry, known)
             or _unlike(features, known)
         )
+
+    def beyond(self, estimate: Estimate, chemistry: str) -> Outside | None:
+        """Return why an estimate is not to be given: no training cell of the chemistry was as worn, or as good."""
+        low, high = self.range["chemistries"][chemistry]["soh"]
+        if low - BEYOND <= estimate.soh <= high + BEYOND:
+            return None
+        text = f"the estimate would be {estimate.soh:.2f}, {chemistry} is known from {low:.2f} to {high:.2f}"
+        return Outside(UNLIKE, f"{text}; check the capacity, else measure it: the network was never shown such a cell")
+
+
+def whole(features: FloatArray, chemistry: str) -> bool:
+    """Return whether a charge ran from empty to full for sure."""
+    rate, tail = float(features[_AT["cc_rate"]]), float(features[_AT["cv_last_rate"]])
+    began, ended = float(features[_AT["voltage_first"]]), float(features[_AT["voltage_last"]])
+    return began < _empty(chemistry, rate) and ended > FULL and (chemistry == "LFP" or tail < FALLEN)
+
+
+def _empty(chemistry: str, rate: float) -> float:
+    return EMPTY[chemistry] + ADDED[chemistry] * rate
+
+
+def _held(features: FloatArray, chemistry: str, known: Mapping[str, Any]) -> Outside | None:
+    """Refuse a charge that ended early in its hold, and where only simulated cells are known every one that is not whole."""
+    tail, ended = float(features[_AT["cv_last_rate"]]), float(features[_AT["voltage_last"]])
+    if chemistry != "LFP" and ended > FULL and tail >= FALLEN:
+        text = f"the constant voltage ended at {tail:.2f} of the capacity an hour, known are charges held until it is below {FALLEN:.2f}"
+        return Outside(NARROW, f"{text}; let the charger hold for longer")
+    if not known["cells"] and not whole(features, chemistry):
+        low, high = WINDOWS[chemistry]
+        volts = low + _empty(chemistry, float(features[_AT["cc_rate"]])) * (high - low)
+        text = f"{chemistry} is known from simulated cells only, of which nothing but whole charges is told"
+        return Outside(
+            NARROW, f"{text}; charge from below {volts:.2f} V to full, and hold until the current is below {FALLEN:.2f}C"
+        )
+    return None
 
 
 def _narrow(features: FloatArray, chemistry: str, known: Mapping[str, Any]) -> Outside | None:
@@ -136,14 +181,15 @@ def _narrow(features: FloatArray, chemistry: str, known: Mapping[str, Any]) -> O
     ended, needed = float(features[_AT["voltage_last"]]), known["least_last_voltage"]
     begun, latest = float(features[_AT["voltage_first"]]), known["most_first_voltage"]
     if not put >= least:
-        seen = f"{100.0 * put:.0f} %" if np.isfinite(put) else "nothing"
+        seen = f"{100.0 * put:.1f} %" if np.isfinite(put) else "nothing"
         return Outside(
-            NARROW, f"{seen} of the capacity was charged, at least {100.0 * least:.0f} % are needed; charge over a wider range"
+            NARROW,
+            f"{seen} of the capacity was charged, at least {100.0 * least:.0f} % are needed; charge over a wider range{CHECK}",
         )
     if not np.isfinite(begun) or not np.isfinite(features[_AT[CURVE[0]] :]).any():
         return Outside(
             NARROW,
-            f"no part of the charge before the constant voltage was seen; begin a charge below {low + latest * (high - low):.2f} V",
+            f"no part of the charge before the constant voltage was seen; begin a charge below {low + latest * (high - low):.2f} V{CHECK}",
         )
     if begun > latest:
         volts, limit = (low + value * (high - low) for value in (begun, latest))
@@ -163,7 +209,7 @@ def _rate(features: FloatArray, known: Mapping[str, Any]) -> Outside | None:
     rate, (low, high) = float(features[_AT["cc_rate"]]), known["rate"]
     if np.isfinite(rate) and not low <= rate <= high:
         text = f"the cell was charged at {rate:.2f} of its capacity an hour, known are {low:.2f} to {high:.2f} 1/h"
-        return Outside(RATE, f"{text}; charge at a rate between these")
+        return Outside(RATE, f"{text}; charge at a rate between these{CHECK}")
     return None
 
 
@@ -171,7 +217,7 @@ def _temperature(features: FloatArray, known: Mapping[str, Any]) -> Outside | No
     """Refuse a temperature that no training cell had; an unmeasured one is not held against the charge."""
     warm, (low, high) = float(features[_AT["temperature_mean"]]), known["temperature"]
     if np.isfinite(warm) and not low <= warm <= high:
-        text = f"the cell had {warm:.1f} degC while it was charged, known are {low:.0f} to {high:.0f} degC"
+        text = f"the cell had {warm:.1f} °C while it was charged, known are {low:.0f} to {high:.0f} °C"
         return Outside(TEMPERATURE, f"{text}; charge it at a temperature between these")
     return None
 
@@ -188,6 +234,6 @@ def _unlike(features: FloatArray, known: Mapping[str, Any]) -> Outside | None:
     """Refuse a charge far beyond all charges of the training."""
     away, most = distance(features, known), float(known["most_distance"])
     if away > most:
-        text = f"the charge lies {away:.1f} spreads outside those the network knows, at most {most:.1f} are accepted"
+        text = f"the charge lies {away:.2f} spreads outside those the network knows, at most {most:.2f} are accepted"
         return Outside(UNLIKE, f"{text}; check capacity, chemistry and cells in series, then charge from below 20 % to full")
     return None

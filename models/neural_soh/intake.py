@@ -20,8 +20,8 @@ def samples_of(data: ModelInput) -> Samples:
     Notes
     -----
     Health is not imbalance: of a string the weakest cell ends every charge, so its voltage says nothing of the others. The median of
-    the measured cells is a cell of its own; without them the mean of the string stands for it. Samples without a voltage are left out:
-    the current in between is taken to be straight.
+    the measured cells is a cell of its own; where fewer than half are known the mean of the string stands for it. Samples without a
+    voltage are left out: the current in between is taken to be straight.
 
     Raises
     ------
@@ -38,19 +38,19 @@ def samples_of(data: ModelInput) -> Samples:
 
 
 def _cell(data: ModelInput) -> FloatArray:
-    cells = data.get("cell_voltage")
-    if cells is not None:
-        block = cells.to_numpy(dtype=np.float64)
-        enough = np.isfinite(block).mean(axis=1) >= ENOUGH if block.size else np.zeros(len(block), dtype=bool)
-        found = np.full(len(block), np.nan)
-        found[enough] = np.nanmedian(block[enough], axis=1)
-        return found
     series = float(data["cells_in_series"])
     if series < 1.0 or abs(series - round(series)) > WHOLE:
         raise ModelError(
             f"cells_in_series is {series:g}, not a whole number. Set the asset's 'Cells in series' on the platform."
         )
-    return np.asarray(data["voltage"].to_numpy(dtype=np.float64) / round(series))
+    mean: FloatArray = np.asarray(data["voltage"].to_numpy() / round(series), dtype=np.float64)
+    cells = data.get("cell_voltage")
+    if cells is not None:
+        block = cells.to_numpy(dtype=np.float64)
+        enough = np.isfinite(block).mean(axis=1) >= ENOUGH if block.size else np.zeros(len(block), dtype=bool)
+        mean = mean.copy()
+        mean[enough] = np.nanmedian(block[enough], axis=1)
+    return mean
 
 
 def _optional(data: ModelInput, name: str, count: int) -> FloatArray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from models.neural_soh.estimate import LENGTH, Estimate, Estimator
+from models.neural_soh.estimate import LENGTH, UNLIKE, Estimate, Estimator, Outside
 from models.neural_soh.features import BINS, CURVE, FEATURES, LEAST_CHARGE, WINDOWS, features
 from models.neural_soh.forecast import Forecaster
 from models.neural_soh.forecast_path import HORIZONS, charges_to_end
@@ -28,6 +28,10 @@ ESTIMATED, TOO_SMALL = 0, 1
 SHARES = ("loss_share_sei", "loss_share_plating", "loss_share_negative", "loss_share_positive")
 #: How a chemistry is named on the platform, and which one's window and networks it has.
 KINDS = {"NMC811": "NMC"}
+#: What puts in less than this of the capacity is no charge but noise or braking. [1]
+NOISE = 0.005
+#: Samples of a charge further apart than this miss where it began. [s]
+COARSE = 90.0
 #: No capacity is below 0, nor far above what a cell was rated for. [1]
 HIGHEST = 1.5
 _AT = {name: place for place, name in enumerate(FEATURES)}
@@ -55,8 +59,14 @@ class NeuralSoh(Model):
             )
         memory = recall(self.state)
         rules = Rules(idle=self.config["idle"], max_gap=data.max_gap["current"])
-        found, memory.charging = find(samples_of(data), self.capacity, rules, memory.charging)
+        samples = samples_of(data)
+        if len(data["current"]) and not len(samples):
+            self.note(
+                "none of the samples of the current has a voltage from the last minute. Map a voltage that is logged with it."
+            )
+        found, memory.charging = find(samples, self.capacity, rules, memory.charging)
         self._rows: dict[str, list[tuple[int, Any]]] = {}
+        self._small = self._judged = 0
         self._reasons: dict[tuple[str, int], list[str]] = {}
         if found:
             self._estimator = _estimator(self.weights("weights.onnx"))
@@ -64,24 +74,31 @@ class NeuralSoh(Model):
             self._classifier = _classifier(self.weights("modes.onnx"))
         for segment in found:
             self._judge(memory, segment)
-        self._say(len(found))
+        self._say()
         self.state = memory.to_state()
         return self._outputs()
 
     def _judge(self, memory: Memory, segment: Segment) -> None:
         """Tell of one charge."""
-        if segment.charge[segment.last] < LEAST_CHARGE * self.capacity:
-            self._row("status", segment, TOO_SMALL)
+        put = float(segment.charge[segment.last]) / self.capacity
+        if put < NOISE:
             return
+        if put < LEAST_CHARGE:
+            self._row("status", segment, TOO_SMALL)
+            self._small += 1
+            return
+        self._judged += 1
         told = features(segment, self.capacity, self.chemistry, self.config["idle"])
         self._shown(memory, segment, told)
-        outside = self._estimator.outside(told, self.chemistry)
+        outside = _too_coarse(segment) or self._estimator.outside(told, self.chemistry)
+        if outside is None:
+            memory.last = [*memory.last, told][-LENGTH:]
+            estimate = self._estimator.estimate(np.array(memory.last), self.chemistry)
+            outside = self._estimator.beyond(estimate, self.chemistry)
         if outside is not None:
             self._row("status", segment, 1 + outside.code)
             self._reasons.setdefault(("not estimated", outside.code), []).append(outside.text)
             return
-        memory.last = [*memory.last, told][-LENGTH:]
-        estimate = self._estimator.estimate(np.array(memory.last), self.chemistry)
         memory.charges += 1
         self._row("status", segment, ESTIMATED)
         self._row("charges", segment, memory.charges)
@@ -145,11 +162,16 @@ class NeuralSoh(Model):
     def _row(self, name: str, segment: Segment, value: Any) -> None:
         self._rows.setdefault(name, []).append((segment.told, value))
 
-    def _say(self, charges: int) -> None:
+    def _say(self) -> None:
         """Say what was not told, why, and what would help, by the last charge of each kind."""
+        if self._small and not self._judged:
+            self.note(
+                f"not estimated: all {self._small} charges put in less than {LEAST_CHARGE:.0%} of the capacity. Charge further; where "
+                "they are torn apart, log more often or raise max_gap of 'current'."
+            )
         for (what, _), reasons in self._reasons.items():
             last = ", the last one" if len(reasons) > 1 else ""
-            self.note(f"{what}: {len(reasons)} of {charges} charges{last}: {reasons[-1]}.")
+            self.note(f"{what}: {len(reasons)} of {self._judged} charges{last}: {reasons[-1]}.")
 
     def _millivolts(self) -> list[int]:
         """Return the middle of each interval of voltage, which numbers the elements of the curve. [mV]"""
@@ -163,6 +185,15 @@ class NeuralSoh(Model):
             values = np.array([value for _, value in rows], dtype=np.float64)
             found[name] = pd.Series(values, index) if values.ndim == 1 else pd.DataFrame(values, index, self._millivolts())
         return found
+
+
+def _too_coarse(segment: Segment) -> Outside | None:
+    """Refuse a charge whose samples are too far apart."""
+    every = float(np.median(np.diff(segment.time[: segment.last + 1])))
+    if every <= COARSE:
+        return None
+    text = f"samples come every {every:.0f} s, known are charges with one at least every {COARSE:.0f} s"
+    return Outside(UNLIKE, f"{text}; log every minute or more often")
 
 
 @lru_cache(maxsize=2)

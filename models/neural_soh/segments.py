@@ -19,6 +19,8 @@ TimeArray = npt.NDArray[np.int64]
 #: A sample that the state machine reads: time [ms], current, voltage, temperature, strain, charge counted, kind, whether a gap is before,
 #: time of the sample after it [ms].
 Point = tuple[int, float, float, float, float, float, int, bool, int]
+#: Points of an open charge at most: beyond, every other one is given up, so that a noisy day does not fill the state.
+MOST_POINTS = 5000
 CHARGES, RESTS, DISCHARGES = -1, 0, 1
 
 
@@ -193,6 +195,8 @@ class _Finder:
     def take(self, point: Point) -> None:
         """Read one point."""
         time, kind, gap = point[0], point[6], point[7]
+        if self.opened is not None and len(self.opened["points"]) >= MOST_POINTS:
+            self._thin()
         if self.opened is not None and gap:
             self._close(point, "gap")
         if self.opened is not None:
@@ -233,6 +237,13 @@ class _Finder:
             return
         if kind == CHARGES:
             self._open(point)
+
+    def _thin(self) -> None:
+        """Give up every other point, but never the last that charges nor the newest; what was put in is counted in each."""
+        assert self.opened is not None
+        points, last = self.opened["points"], self.opened["last"]
+        kept = sorted({*range(0, len(points), 2), last, len(points) - 1})
+        self.opened |= {"points": [points[place] for place in kept], "last": kept.index(last)}
 
     def _close(self, by: Point, ended: str) -> None:
         assert self.opened is not None
