@@ -190,18 +190,6 @@ def test_a_typical_error_is_in_units_of_what_the_history_suggests():
     assert general().half_width(inputs) == pytest.approx(2 * np.exp(-1) * unit(inputs))
 
 
-def test_the_graph_says_what_the_arrays_do():
-    pytest.importorskip("onnx")
-    from training.soh.forecast_export import graph_of
-
-    model = general()
-    inputs = history_inputs(fading(90, scatter=2e-3))[19:]
-    ahead, lower, upper = Forecaster(graph_of(model, {"knee_factor": "2"})).paths(inputs)
-    wanted = inputs[:, [names().index("health")]] + model.change(inputs)
-    assert ahead == pytest.approx(wanted, abs=1e-5)
-    assert upper - lower == pytest.approx(2 * model.half_width(inputs), abs=1e-5)
-
-
 def test_families_and_cells_weigh_the_same_in_an_interval_however_many_rows_they_have():
     many = [np.full((1000, 4), 1.0) for _ in range(50)]
     few = [np.full((5, 4), 3.0)]

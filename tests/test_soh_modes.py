@@ -268,23 +268,3 @@ def test_rule_of_abstention_refuses_no_more_of_the_training_cells_than_it_may(co
     probabilities = random.dirichlet(np.ones(5), count)
     least = scores.threshold(probabilities, random.integers(5, size=count))
     assert np.mean(probabilities.max(axis=1) < least) <= scores.MOST_ABSTAINED + 1.0 / count
-
-
-@given(arrays(float, (6, 4), elements=st.floats(0.01, 1.0)), st.floats(0.005, 0.3))
-def test_likeliest_class_is_that_of_the_seventy_percent_and_probabilities_are_of_a_whole(
-    drawn: np.ndarray, error: float
-) -> None:
-    told = drawn / drawn.sum(axis=1, keepdims=True)
-    found = scores.told(told, np.full(6, error))
-    assert found.sum(axis=1) == pytest.approx(1.0)
-    assert (found >= 0).all()
-    clear = np.abs(told.max(axis=1) - 0.7) > 1e-6
-    if error < 0.1:
-        assert np.array_equal(found.argmax(axis=1)[clear], classes(told)[clear])
-
-
-def test_probability_at_the_border_is_a_half_and_one_error_above_it_that_of_the_normal_law() -> None:
-    shares = np.array([[0.7, 0.3, 0.0, 0.0], [0.75, 0.25, 0.0, 0.0]])
-    found = scores.told(shares, np.full(2, 0.05))
-    assert found[0] == pytest.approx([0.5, 0.0, 0.0, 0.0, 0.5], abs=1e-9)
-    assert found[1, 0] == pytest.approx(0.8413, abs=1e-4)

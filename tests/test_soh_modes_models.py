@@ -16,7 +16,6 @@ from training.soh.modes import shipped, telemetry
 from training.soh.modes.classify import Kernel, Ridge, physical, whole
 from training.soh.modes.dataset import Table, feature_names
 from training.soh.modes.kept import fingerprint, kept
-from training.soh.modes.learn import Rule, Told, rule
 from training.soh.modes.make import Members, joined
 
 RANDOM = np.random.default_rng(0)
@@ -64,20 +63,6 @@ def test_features_that_mean_the_same_in_any_chemistry_are_no_curves() -> None:
 # the rule
 
 
-def test_error_of_the_rule_is_that_of_the_top_share() -> None:
-    shares = np.tile([0.8, 0.1, 0.05, 0.05], (500, 1))
-    told = shares + np.array([1.0, -1.0, 0.0, 0.0]) * RANDOM.normal(0.0, 0.02, (500, 1))
-    found = rule(Told(told, np.zeros(500)), shares, np.zeros(500, np.int64))
-    assert found.error == pytest.approx(0.02, rel=0.1)
-
-
-def test_members_that_are_apart_make_an_answer_less_sure() -> None:
-    shares = np.array([[0.8, 0.2, 0.0, 0.0]] * 2)
-    found = Rule(0.02, 0.5).probabilities(Told(shares, np.array([0.0, 0.1])))
-    assert found[0, 0] > 0.999
-    assert 0.8 < found[1, 0] < 0.9
-
-
 @given(st.integers(20, 200), st.integers(0, 1000))
 def test_shipped_rule_leaves_no_more_looks_without_an_answer_than_it_may(count: int, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -89,17 +74,6 @@ def test_shipped_rule_leaves_no_more_looks_without_an_answer_than_it_may(count: 
 def test_shipped_rule_answers_everything_where_everything_is_right() -> None:
     probabilities = np.array([[0.6, 0.4], [0.3, 0.7], [0.1, 0.9]])
     assert shipped.least_of(probabilities, np.array([0, 1, 1])) == 0.6
-
-
-def test_error_of_a_share_is_found_where_it_depends_on_what_was_seen() -> None:
-    x = np.zeros((4000, len(NAMES)))
-    place = NAMES.index("seen_from_full")
-    x[:, place] = RANDOM.integers(2, size=4000)
-    error = np.where(x[:, place] > 0, 0.03, 0.12)
-    shares = np.tile([0.7, 0.1, 0.1, 0.1], (4000, 1))
-    given = shares + np.array([1.0, 0.0, 0.0, 0.0]) * (error * RANDOM.normal(size=4000))[:, None]
-    found = shipped.error_of(shipped.doubted(x, given, shares), x)
-    assert np.unique(found.round(6)) == pytest.approx([0.03, 0.12], rel=0.15)
 
 
 # charges as a plugin gets them
