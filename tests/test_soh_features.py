@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.neural_soh.features import BINS, FEATURES, WINDOWS, features
-from models.neural_soh.parts import parts_of, seen_between, window_of
+from models.neural_soh.parts import parts_of, seen_between
 from models.neural_soh.segments import Rules, Samples, Segment, find
 
 RULES = Rules()
@@ -134,13 +134,6 @@ def test_the_ampere_hours_are_those_of_the_sum_by_hand_over_every_sample():
     assert segment.charge[segment.last] == pytest.approx(2.0, abs=1e-9)  # 2 A for 3,600 s
     assert len(segment.time) < 700
     assert segment.before == (1.0, 0.0, pytest.approx(3.5004))
-
-
-def test_the_window_of_voltage_is_that_of_the_ramp_without_its_first_points():
-    (segment,), _ = in_parts(samples(steps_of(CC_CV)), [])
-    low, high = window_of(segment, parts_of(segment, 1.0, RULES.idle))
-    assert low == pytest.approx(3.4 + 0.79 * 2 / 360)
-    assert high == 4.2
 
 
 def test_a_pause_of_ten_minutes_belongs_to_the_charge_and_a_longer_one_ends_it():

@@ -181,8 +181,9 @@ def test_of_a_chemistry_that_is_known_from_simulated_cells_only_whole_charges_ar
 def test_health_beyond_that_of_the_training_cells_is_not_told():
     log = of_days(0, 6)
     faster = log.set_axis(log.index[0] + (log.index - log.index[0]) * 0.6)
-    outputs, notes, _ = compute(faster, parameters={"capacity": 5.0})
+    outputs, notes, model = compute(faster)
     assert "soh" not in outputs
+    assert model.state["last"] == []  # what was refused does not speak in later estimates
     assert any("is known from" in note or "known are" in note for note in notes), notes
 
 

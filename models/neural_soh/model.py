@@ -92,14 +92,14 @@ class NeuralSoh(Model):
         self._shown(memory, segment, told)
         outside = _too_coarse(segment) or self._estimator.outside(told, self.chemistry)
         if outside is None:
-            memory.last = [*memory.last, told][-LENGTH:]
-            estimate = self._estimator.estimate(np.array(memory.last), self.chemistry)
+            last = [*memory.last, told][-LENGTH:]
+            estimate = self._estimator.estimate(np.array(last), self.chemistry)
             outside = self._estimator.beyond(estimate, self.chemistry)
         if outside is not None:
             self._row("status", segment, 1 + outside.code)
             self._reasons.setdefault(("not estimated", outside.code), []).append(outside.text)
             return
-        memory.charges += 1
+        memory.last, memory.charges = last, memory.charges + 1
         self._row("status", segment, ESTIMATED)
         self._row("charges", segment, memory.charges)
         for name, value in (("", estimate.soh), ("_lower", estimate.lower), ("_upper", estimate.upper)):

@@ -1,4 +1,4 @@
-"""The parts of one charge: constant current, constant voltage, the window of voltage covered; and a charge seen in part."""
+"""The parts of one charge: constant current, constant voltage; and a charge seen in part."""
 
 from __future__ import annotations
 
@@ -57,17 +57,6 @@ def parts_of(segment: Segment, capacity: float, idle: float) -> Parts:
     held = _constant_voltage(segment, charging)
     ramp = charging[: len(charging) - len(held)]
     return Parts(charging, _levels(segment, ramp, SAME_FLOOR * capacity), held, ramp)
-
-
-def window_of(segment: Segment, parts: Parts) -> tuple[float, float] | None:
-    """Return lowest and highest voltage of the charge before the constant voltage, its first two points left out; None where none is. [V]
-
-    Notes
-    -----
-    The first points are the rise of the overpotential, not of the cell.
-    """
-    voltage = segment.voltage[parts.ramp[2:]]
-    return (float(voltage.min()), float(voltage.max())) if len(voltage) else None
 
 
 def _constant_voltage(segment: Segment, charging: IndexArray) -> IndexArray:
